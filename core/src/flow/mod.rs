@@ -1,0 +1,4 @@
+//! Flows: the canonical key, its symmetric hash, and the bounded table.
+
+pub mod hash;
+pub mod key;

@@ -1,0 +1,15 @@
+//! The engine of resetscope: everything between a borrowed frame and a mergeable interval.
+//!
+//! In the order a packet meets them:
+//! [`frame`] (what a source hands over) → [`wire`] (checked dissection into a [`segment::Segment`],
+//! or a [`skip::Skip`] reason) → [`flow`] (key, hash, bounded table).
+//!
+//! This crate does no I/O, spawns no thread, reads no clock and allocates nothing per packet:
+//! the only time it knows is the packet's own.
+
+pub mod flow;
+pub mod frame;
+pub mod segment;
+pub mod seq;
+pub mod skip;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! Sources, workers, collectors and sinks around the engine of `resetscope-core`.

@@ -9,7 +9,9 @@
 
 pub mod flow;
 pub mod frame;
+pub mod judge;
 pub mod segment;
 pub mod seq;
 pub mod skip;
+pub mod track;
 pub mod wire;

@@ -1,0 +1,123 @@
+//! A judged reset, ready to leave the engine: plain data, no borrow.
+
+use crate::flow::key::FlowKey;
+use crate::flow::record::{FlowRecord, History, seen, state};
+use crate::segment::RST_TEXT_LEN;
+
+use super::cause::Verdict;
+use super::evidence::Evidence;
+use super::facts::Stage;
+use super::surroundings::Unknowns;
+
+/// The state of the connection in Zeek's vocabulary (`conn_state` in conn.log), the reset included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnState {
+    /// The responder refused the SYN.
+    Rej,
+    /// The initiator reset the established connection.
+    Rsto,
+    /// The responder reset the established connection.
+    Rstr,
+    /// The initiator sent SYN, then RST; no SYN-ACK was seen.
+    Rstos0,
+    /// The responder sent SYN-ACK, then RST; no SYN was seen.
+    Rstrh,
+    /// Both sides had closed.
+    Sf,
+    /// No SYN was seen: midstream traffic.
+    Oth,
+}
+
+impl ConnState {
+    /// Zeek's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rej => "REJ",
+            Self::Rsto => "RSTO",
+            Self::Rstr => "RSTR",
+            Self::Rstos0 => "RSTOS0",
+            Self::Rstrh => "RSTRH",
+            Self::Sf => "SF",
+            Self::Oth => "OTH",
+        }
+    }
+
+    /// The state after `side` reset `flow`.
+    #[must_use]
+    pub fn of(flow: &FlowRecord, side: usize) -> Self {
+        let Some(initiator) = flow.initiator() else { return Self::Oth };
+        let responder = &flow.dir[(initiator & 1) ^ 1];
+        let opener = &flow.dir[initiator & 1];
+        if flow.both_fins() {
+            return Self::Sf;
+        }
+        if !opener.has(seen::SYN) {
+            return if side == initiator {
+                Self::Oth
+            } else if opener.packets == 0 {
+                Self::Rstrh
+            } else {
+                Self::Rstr
+            };
+        }
+        let answered = responder.has(seen::SYN_ACK) || flow.is(state::ESTABLISHED);
+        match (side == initiator, answered) {
+            (true, true) => Self::Rsto,
+            (true, false) => Self::Rstos0,
+            (false, true) => Self::Rstr,
+            (false, false) => Self::Rej,
+        }
+    }
+}
+
+/// A judged reset.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// The flow.
+    pub key: FlowKey,
+    /// Endpoint of `key` that the first RST names as its sender.
+    pub side: usize,
+    /// Time of the first RST, in nanoseconds since 1970-01-01 UTC.
+    pub time_ns: u64,
+    /// Frame number of the first RST, from 1.
+    pub frame: u64,
+    /// RST packets of this event.
+    pub packets: u32,
+    /// The conclusion.
+    pub verdict: Verdict,
+    /// Where in its life the connection was.
+    pub stage: Stage,
+    /// Its state in Zeek's vocabulary.
+    pub conn_state: ConnState,
+    /// Endpoint of `key` that opened the connection, when known.
+    pub initiator: Option<usize>,
+    /// Its history in Zeek's letters.
+    pub history: History,
+    /// What the verdict rests on.
+    pub evidence: Evidence,
+    /// What the verdict could not know.
+    pub unknowns: Unknowns,
+    /// Bytes of `text` that hold payload.
+    pub text_len: u8,
+    /// The beginning of the RST's payload.
+    pub text: [u8; RST_TEXT_LEN],
+}
+
+impl Event {
+    /// Index of the responder in `key`: the service. Without a known initiator the endpoint with
+    /// the lower port, as services have the lower numbers.
+    #[must_use]
+    pub fn service_side(&self) -> usize {
+        match self.initiator {
+            Some(initiator) => initiator ^ 1,
+            None => usize::from(self.key.port[1] < self.key.port[0]),
+        }
+    }
+
+    /// The beginning of the RST's payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.text.get(..usize::from(self.text_len)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,172 @@
+//! The judge: from an open reset event to a verdict that a person can check.
+//!
+//! [`open`] keeps what the verdict needs, [`facts`] derives the circumstances, [`origin`] asks who
+//! wrote the RST, [`rules`] decide in a fixed order, [`event`] carries the result out.
+
+pub mod cause;
+pub mod event;
+pub mod evidence;
+pub mod facts;
+pub mod form;
+pub mod note;
+pub mod open;
+pub mod origin;
+mod rules;
+pub mod surroundings;
+
+use crate::flow::record::seen;
+
+use cause::Subcause;
+use event::{ConnState, Event};
+use evidence::{Evidence, Fact};
+use facts::Facts;
+use open::OpenEvent;
+use origin::{Families, Origin};
+use surroundings::{Surroundings, Unknowns};
+
+/// Judges an event whose race window has ended.
+#[must_use]
+pub fn judge(open: &OpenEvent, around: &Surroundings) -> Event {
+    let facts = Facts::new(open, around);
+    let origin = Origin::of(&facts);
+    let verdict = rules::decide(&facts, &origin);
+    let mut flow = open.flow;
+    flow.append_history(open.rst.side, seen::RST & !flow.dir[open.rst.side & 1].flags);
+    flow.dir[open.rst.side & 1].flags |= seen::RST;
+    Event {
+        key: open.flow.key,
+        side: open.rst.side & 1,
+        time_ns: open.rst.time_ns,
+        frame: open.rst.frame,
+        packets: open.packets(),
+        verdict,
+        stage: facts.stage,
+        conn_state: ConnState::of(&open.flow, open.rst.side),
+        initiator: open.flow.initiator(),
+        history: flow.history(),
+        evidence: evidence_of(&facts, &origin),
+        unknowns: unknowns(verdict.claim.subcause, around),
+        text_len: open.rst.payload_len.min(crate::segment::RST_TEXT_LEN as u32) as u8,
+        text: open.rst.text,
+    }
+}
+
+/// The questions that the verdict had to leave open.
+fn unknowns(subcause: Subcause, around: &Surroundings) -> Unknowns {
+    let mut open = Unknowns::default();
+    let mut ask = |question: Unknowns, answered: bool| {
+        if !answered {
+            open = open.and(question);
+        }
+    };
+    match subcause.id().as_bytes().first() {
+        Some(b'1' | b'3') => {
+            ask(Unknowns::SERVICE, around.service_alive.is_some());
+            ask(Unknowns::HOST, around.host_reply_ttl.is_some());
+            ask(Unknowns::SOURCE, around.source_refused.is_some());
+        }
+        Some(b'2') => ask(Unknowns::HOST, around.host_reply_ttl.is_some()),
+        Some(b'0' | b'4' | b'6') => ask(Unknowns::COHORT, around.cohort.is_some()),
+        _ => {}
+    }
+    open
+}
+
+/// Collects the facts that a person would look up to check the verdict.
+fn evidence_of(facts: &Facts<'_>, origin: &Origin) -> Evidence {
+    let mut evidence = Evidence::default();
+    let to_i64 = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    evidence.set(Fact::Form, facts.form as i64);
+    if let Some(us) = facts.trigger_age_us {
+        evidence.set(Fact::TriggerAgeUs, to_i64(us));
+    }
+    if let Some(by) = facts.seq_rel {
+        evidence.set(Fact::SeqRelNxt, by.into());
+    }
+    if let Some(by) = facts.ack_rel {
+        evidence.set(Fact::AckRelPeer, by.into());
+    }
+    evidence.set(Fact::Window, facts.rst.window.into());
+    origin_evidence(facts, origin, &mut evidence);
+    after_evidence(facts, &mut evidence);
+    evidence.count(Fact::RetxBefore, facts.me.retransmission_run());
+    evidence.count(Fact::PeerRetxBefore, facts.peer.retransmission_run());
+    evidence.count(Fact::ProbesBefore, facts.me.probe_run());
+    if facts.packets_before() > 0 {
+        evidence.set(Fact::IdleMs, to_i64(facts.idle_us / 1000));
+        let first = crate::flow::record::elapsed(
+            facts.flow.first(),
+            crate::flow::record::micros(facts.rst.time_ns),
+        );
+        evidence.set(Fact::AgeMs, to_i64(first / 1000));
+    }
+    if let Some(tier) = facts.idle_tier_s() {
+        evidence.set(Fact::IdleTier, to_i64(tier));
+    }
+    volume_evidence(facts, &mut evidence);
+    if let Some(alive) = facts.around.service_alive {
+        evidence.set(Fact::SvcAlive, alive.into());
+    }
+    if let Some(n) = facts.around.cohort {
+        evidence.set(Fact::CohortN, n.into());
+    }
+    evidence.flag(Fact::Midstream, facts.midstream());
+    evidence.flag(Fact::OneWay, (facts.me.packets == 0) != (facts.peer.packets == 0));
+    evidence.flag(Fact::Gap, facts.gap());
+    evidence.flag(Fact::WindowCut, facts.after.window_cut);
+    evidence
+}
+
+fn origin_evidence(facts: &Facts<'_>, origin: &Origin, evidence: &mut Evidence) {
+    if let Some(by) = facts.ttl_delta {
+        evidence.set(Fact::TtlDelta, by.into());
+    }
+    evidence.flag(Fact::DfMismatch, facts.df_mismatch());
+    if let Some(step) = facts.ip_id_step() {
+        evidence.set(Fact::IdClass, facts.me.ip_id_class() as i64);
+        evidence.set(Fact::IdStep, step.cast_signed().into());
+    }
+    evidence.flag(Fact::TsMissing, origin.supporting.any(Families::TIMESTAMPS));
+    evidence.flag(Fact::DscpNotEchoed, origin.supporting.any(Families::DSCP));
+    evidence.flag(Fact::Mirrored, origin.supporting.any(Families::MIRROR));
+    evidence.flag(Fact::NoTrigger, origin::no_trigger(facts));
+    if let Some(percent) = origin::latency_percent(facts) {
+        evidence.set(Fact::LatencyRatio, i64::try_from(percent).unwrap_or(i64::MAX));
+    }
+}
+
+fn after_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {
+    let after = facts.after;
+    evidence.count(Fact::PostRstData, after.sender_data);
+    evidence.count(Fact::PostRstAck, i64::from(after.sender_acks) + i64::from(after.sender_repeats));
+    evidence.flag(Fact::PostRstSynAck, after.sender_syn_acks > 0);
+    let victim = [after.victim_syns, after.victim_data, after.victim_acks];
+    evidence.count(Fact::VictimAfter, victim.into_iter().map(i64::from).sum::<i64>());
+    evidence.set(Fact::RstsSameSide, after.rsts_same_side.into());
+    if after.rsts_other_side > 0 {
+        evidence.set(Fact::RstsOtherSide, after.rsts_other_side.into());
+        evidence.set(Fact::OtherSideAfterUs, after.other_side_us.into());
+    }
+    if after.train > 1 {
+        evidence.set(Fact::TrainN, after.train.into());
+        evidence.set(Fact::TrainDelta, after.steps[0].into());
+    }
+}
+
+fn volume_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {
+    let Some(initiator) = facts.flow.initiator() else { return };
+    let (client, server) = (&facts.flow.dir[initiator & 1], &facts.flow.dir[(initiator & 1) ^ 1]);
+    evidence.flag(Fact::FinSeenC, client.has(seen::FIN));
+    evidence.flag(Fact::FinSeenS, server.has(seen::FIN));
+    evidence.set(Fact::BytesC, client.bytes.into());
+    evidence.set(Fact::BytesS, server.bytes.into());
+    if let Some(bytes) = facts.flow.unacked(initiator) {
+        evidence.set(Fact::UnackedC, bytes.into());
+    }
+    if let Some(bytes) = facts.flow.unacked(initiator ^ 1) {
+        evidence.set(Fact::UnackedS, bytes.into());
+    }
+}
+
+#[cfg(test)]
+mod tests;

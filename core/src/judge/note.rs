@@ -1,0 +1,254 @@
+//! One plain sentence for each verdict, with the numbers that a person can look up in Wireshark.
+
+use std::fmt::{self, Display};
+
+use super::cause::Subcause;
+use super::event::Event;
+use super::evidence::Fact;
+
+/// Displays an event's note.
+pub struct Note<'a>(pub &'a Event);
+
+/// Milliseconds that read well: `0.4 ms`, `12 ms`, `3.2 s`.
+struct Time(i64);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            us if us < 1_000 => write!(f, "{us} µs"),
+            us if us < 10_000 => write!(f, "{}.{} ms", us / 1_000, us % 1_000 / 100),
+            us if us < 1_000_000 => write!(f, "{} ms", us / 1_000),
+            us => write!(f, "{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
+        }
+    }
+}
+
+impl Display for Note<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.0;
+        let fact = |fact: Fact| event.evidence.get(fact).unwrap_or(0);
+        let age = Time(fact(Fact::TriggerAgeUs));
+        let idle = Time(fact(Fact::IdleMs) * 1_000);
+        match event.verdict.claim.subcause {
+            Subcause::AfterClose => {
+                write!(f, "Both sides had sent FIN; the reset only answers what still arrived.")
+            }
+            Subcause::AbortAfterExchange => write!(
+                f,
+                "Everything sent had been acknowledged, and a RST took the place of the FIN after \
+                 {idle} of silence."
+            ),
+            Subcause::LateSegmentAfterClose => write!(
+                f,
+                "The sender had already closed with FIN; {} RST answer what the peer still had on \
+                 its way.",
+                event.packets
+            ),
+            Subcause::PortReuse => write!(
+                f,
+                "A new SYN met the old connection, the old owner acknowledged it, and this RST \
+                 cleared the way for a new handshake."
+            ),
+            Subcause::Ineffective => write!(
+                f,
+                "The RST's sequence number is {} off and both sides went on sending.",
+                fact(Fact::SeqRelNxt)
+            ),
+            Subcause::HalfOpenProbe => write!(
+                f,
+                "The initiator answered the SYN-ACK with RST after {age}: the port was probed, \
+                 not used."
+            ),
+            Subcause::NoListener => {
+                if event.initiator.is_none() {
+                    return write!(
+                        f,
+                        "A RST-ACK with sequence number 0, as a closed port answers a SYN; the SYN \
+                         itself was not captured."
+                    );
+                }
+                write!(f, "The SYN was answered with RST-ACK after {age}: nobody listens.")
+            }
+            Subcause::ServiceDown => write!(
+                f,
+                "The SYN was answered with RST-ACK after {age}, although the service accepted \
+                 connections before."
+            ),
+            Subcause::PortScan => {
+                write!(f, "One of many closed ports that this source tried; answered after {age}.")
+            }
+            Subcause::NoBackend => {
+                write!(f, "The address answers, but no server stands behind the port.")
+            }
+            _ => self.failures(f),
+        }
+    }
+}
+
+impl Note<'_> {
+    fn failures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.0;
+        let fact = |fact: Fact| event.evidence.get(fact).unwrap_or(0);
+        let age = Time(fact(Fact::TriggerAgeUs));
+        let idle = Time(fact(Fact::IdleMs) * 1_000);
+        match event.verdict.claim.subcause {
+            Subcause::HalfOpen => write!(
+                f,
+                "A bare RST whose number is what the peer acknowledged {age} before: the host \
+                 knows no such connection."
+            ),
+            Subcause::DataAfterClose => write!(
+                f,
+                "The sender had closed with FIN, the peer knew it and sent more data; the RST \
+                 answers that."
+            ),
+            Subcause::AfterReset => write!(
+                f,
+                "The connection had been reset before; {} further RST answer later packets.",
+                event.packets
+            ),
+            Subcause::IdleStateLost => write!(
+                f,
+                "After {idle} of silence (a known timer: {} s) the first packet met a device \
+                 that had forgotten the connection.",
+                fact(Fact::IdleTier)
+            ),
+            Subcause::LateSynAck => write!(
+                f,
+                "The SYN-ACK came too late or acknowledged another SYN; the initiator no longer \
+                 wanted it."
+            ),
+            Subcause::NatBypass => write!(
+                f,
+                "The RST answers an acknowledgement of bytes never sent here: a packet that \
+                 passed the address translator unchanged."
+            ),
+            Subcause::Backscatter => write!(
+                f,
+                "Nothing in the capture asked for this: the answer to a packet that somebody \
+                 else sent in this host's name, or before the capture began."
+            ),
+            Subcause::SynRejected => write!(
+                f,
+                "The SYN was refused after {age} by something that does not behave like the host \
+                 itself."
+            ),
+            Subcause::SelfDeclared => write!(
+                f,
+                "The RST says who wrote it: \"{}\".",
+                String::from_utf8_lossy(event.payload()).trim_end_matches('\0').escape_debug()
+            ),
+            Subcause::MidstreamReject | Subcause::Injection | Subcause::BlindInjection => {
+                self.foreign(f)
+            }
+            Subcause::NoSession => write!(f, "A stateful device had no session for the packet."),
+            _ => self.hosts(f),
+        }
+    }
+
+    fn foreign(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fact = |fact: Fact| self.0.evidence.get(fact).unwrap_or(0);
+        let alive = fact(Fact::PostRstData) + fact(Fact::PostRstAck);
+        if alive > 0 {
+            return write!(
+                f,
+                "The host that the RST names went on with {alive} packets: it did not write it."
+            );
+        }
+        if fact(Fact::TrainN) > 1 {
+            return write!(
+                f,
+                "{} RST guess different sequence numbers, {} apart: a host knows its own.",
+                fact(Fact::RstsSameSide),
+                fact(Fact::TrainDelta)
+            );
+        }
+        write!(
+            f,
+            "The RST does not look like the host it names (time to live {:+}, {} RST to the other \
+             side).",
+            fact(Fact::TtlDelta),
+            fact(Fact::RstsOtherSide)
+        )
+    }
+
+    fn hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.0;
+        let fact = |fact: Fact| event.evidence.get(fact).unwrap_or(0);
+        let age = Time(fact(Fact::TriggerAgeUs));
+        let idle = Time(fact(Fact::IdleMs) * 1_000);
+        match event.verdict.claim.subcause {
+            Subcause::UnreadData => write!(
+                f,
+                "The host still had the connection and ended it {age} after data from its peer \
+                 that was not answered: closed with data unread."
+            ),
+            Subcause::Abort => {
+                write!(f, "The host still had the connection and aborted it in mid-exchange.")
+            }
+            Subcause::ProcessExit => {
+                write!(f, "Connections of one service ended together and the port closed.")
+            }
+            Subcause::RefusedRequest => {
+                write!(f, "The host refused {age} after what its peer sent, without an answer.")
+            }
+            Subcause::Overload => write!(
+                f,
+                "The handshake was complete and nothing had been said when the service reset: it \
+                 could not take the connection on."
+            ),
+            Subcause::ClientGaveUp => write!(
+                f,
+                "The client ended the connection with {} response bytes received, while more was \
+                 expected or on its way.",
+                fact(Fact::BytesS)
+            ),
+            Subcause::TlsFailure => write!(f, "The reset came {age} after a TLS handshake message."),
+            Subcause::KeepaliveExpired => write!(
+                f,
+                "{} keepalive probes of the sender had gone unanswered.",
+                fact(Fact::ProbesBefore)
+            ),
+            Subcause::RetransmissionGaveUp | Subcause::AbortDuringLoss => write!(
+                f,
+                "{} retransmissions of the sender had gone unanswered.",
+                fact(Fact::RetxBefore)
+            ),
+            Subcause::SilentGiveUp => write!(
+                f,
+                "The sender had retransmitted {} times in vain and forgotten the connection; a \
+                 late packet of its peer found nothing (the RST lies {} bytes below what was sent).",
+                fact(Fact::RetxBefore),
+                -fact(Fact::SeqRelNxt)
+            ),
+            Subcause::HandshakeLoss => write!(f, "The handshake lost packets and was given up."),
+            Subcause::SocketKill => {
+                write!(f, "The socket was ended on its host after {idle} of silence.")
+            }
+            Subcause::Tcpkill => write!(
+                f,
+                "{} bare RST, {} apart, which is the window of the packet they follow: tcpkill.",
+                fact(Fact::RstsSameSide),
+                fact(Fact::TrainDelta)
+            ),
+            Subcause::Killcx => write!(
+                f,
+                "A SYN that its sender cannot have written came just before: it provokes the \
+                 numbers that a kill needs."
+            ),
+            Subcause::IdleTimer => write!(
+                f,
+                "After {idle} of silence both ends were reset within {}: a device's idle timer.",
+                Time(fact(Fact::OtherSideAfterUs))
+            ),
+            Subcause::Drain => write!(f, "A pool member was taken out and its connections reset."),
+            Subcause::NatFlush => write!(f, "A device's state table was flushed."),
+            Subcause::Midstream => {
+                write!(f, "The capture began inside the connection and shows too little of it.")
+            }
+            Subcause::OneWay => write!(f, "Only one direction of the connection was captured."),
+            Subcause::CaptureGap => write!(f, "The capture lacks packets around the reset."),
+            _ => write!(f, "Several causes fit these packets equally well."),
+        }
+    }
+}

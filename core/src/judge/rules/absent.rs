@@ -1,0 +1,251 @@
+//! Resets by hosts that had no such connection, or none any more.
+
+use crate::flow::record::{ended, kind, seen, state};
+use crate::judge::cause::{Subcause, Verdict};
+use crate::judge::facts::{Facts, Stage};
+use crate::judge::form::Form;
+use crate::judge::origin::{Families, Origin};
+use crate::segment::{Payload, TcpFlags};
+
+/// A SYN-ACK this late finds an initiator that has retransmitted its SYN or given up (RFC 6298: the
+/// first retransmission comes after one second).
+const LATE_SYN_ACK_US: u64 = 900_000;
+
+/// Silence after which lost state is the likely reason for a bare answer.
+const QUIET_US: u64 = 60_000_000;
+
+/// 2.3: packets for a connection that a reset had ended before.
+pub fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.flow.both_fins() {
+        return None;
+    }
+    let later = facts.reset_before() && facts.form.is_reply() && facts.peer.packets > 0;
+    (facts.aftermath || later).then(|| {
+        if facts.ended(ended::REFUSED) && facts.trigger_is(kind::SYN) {
+            refusal(facts)
+        } else {
+            Verdict::new(Subcause::AfterReset, 93)
+        }
+    })
+}
+
+/// 0.1: both sides had closed.
+pub fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if !facts.flow.both_fins() {
+        return None;
+    }
+    if facts.me.has(seen::FIN) && facts.peer.has(seen::DATA_AFTER_PEER_FIN) && facts.form.is_reply() {
+        return Some(Verdict::new(Subcause::DataAfterClose, 80).or(Subcause::AfterClose, 20));
+    }
+    if discarded_response(facts) {
+        return Some(Verdict::new(Subcause::ClientGaveUp, 60).or(Subcause::AfterClose, 40));
+    }
+    Some(Verdict::new(Subcause::AfterClose, 93))
+}
+
+/// The initiator closed while its request was unanswered, and the answer then met a closed socket.
+fn discarded_response(facts: &Facts<'_>) -> bool {
+    facts.by_initiator == Some(true)
+        && facts.me.has(seen::FIN_UNANSWERED)
+        && facts.peer.has(seen::DATA_CROSSED_PEER_FIN | seen::DATA_AFTER_PEER_FIN)
+        && facts.form.is_reply()
+}
+
+/// 0.4: a SYN met an old connection; the old owner acknowledged, and the new one reset that
+/// (RFC 9293 section 3.5.1, RFC 5961 section 4).
+pub fn port_reuse(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let side = usize::from(facts.flow.is(state::SYN_ON_LIVE_BY));
+    if !facts.flow.is(state::SYN_ON_LIVE) || side != facts.side() {
+        return None;
+    }
+    if facts.form == Form::ReplyR || facts.rst.seq == facts.peer.ack {
+        let percent = if facts.after.reopened || facts.after.sender_data > 0 { 95 } else { 85 };
+        return Some(Verdict::new(Subcause::PortReuse, percent).or(Subcause::HalfOpen, 5));
+    }
+    None
+}
+
+/// 5.3: the claimed sender's retransmissions went unanswered, it fell silent, and a later packet of
+/// the peer met nothing: its answer lies below what had been sent.
+pub fn silent_give_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let run = facts.me.retransmission_run();
+    let below = facts.seq_rel.is_some_and(|by| by < 0);
+    if facts.form != Form::ReplyR || !below || run < 2 || facts.me.has(seen::FIN) {
+        return None;
+    }
+    let quiet = facts.own_age_us.is_some_and(|us| us >= 500_000);
+    let percent = match (run, quiet) {
+        (3.., true) => 90,
+        (_, true) => 80,
+        _ => 60,
+    };
+    Some(Verdict::new(Subcause::SilentGiveUp, percent).or(Subcause::HalfOpen, 100 - percent))
+}
+
+/// 1.x, and 3.1 where only the DSCP betrays a device: the answer to a SYN.
+pub fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+    let syn_only = facts.peer.has(seen::SYN)
+        && !facts.me.has(seen::SYN_ACK | seen::ACK | seen::DATA)
+        && facts.by_initiator == Some(false);
+    let accepts = facts.rst.flags.any(TcpFlags::ACK) && facts.ack_rel == Some(0);
+    if !syn_only {
+        return None;
+    }
+    if origin.supporting.any(Families::DSCP) && facts.rst.window == 0 {
+        return Some(Verdict::new(Subcause::SynRejected, 55).or(Subcause::NoListener, 45));
+    }
+    if accepts {
+        return Some(refusal(facts));
+    }
+    Some(Verdict::new(Subcause::NoListener, 50).or(Subcause::SynRejected, 40))
+}
+
+/// A plain refusal; how sure depends on what other flows showed of service and source.
+fn refusal(facts: &Facts<'_>) -> Verdict {
+    if facts.around.source_refused.is_some_and(|ports| ports >= 10) {
+        return Verdict::new(Subcause::PortScan, 90).or(Subcause::NoListener, 10);
+    }
+    match facts.around.service_alive {
+        Some(true) => Verdict::new(Subcause::ServiceDown, 80).or(Subcause::SynRejected, 15),
+        Some(false) => Verdict::new(Subcause::NoListener, 85).or(Subcause::SynRejected, 10),
+        None => Verdict::new(Subcause::NoListener, 75)
+            .or(Subcause::ServiceDown, 10)
+            .or(Subcause::SynRejected, 10),
+    }
+}
+
+/// 0.6, 2.5, 5.4: the handshake began and one side reset it.
+pub fn handshake(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.stage != Stage::PostSyn {
+        return None;
+    }
+    if facts.by_initiator == Some(true) {
+        return Some(initiator_in_handshake(facts));
+    }
+    let repeated = facts.me.has(seen::HANDSHAKE_REPEATED) || facts.peer.has(seen::HANDSHAKE_REPEATED);
+    if repeated {
+        return Some(Verdict::new(Subcause::HandshakeLoss, 65).or(Subcause::Overload, 20));
+    }
+    Some(Verdict::new(Subcause::RefusedRequest, 50).or(Subcause::Overload, 30))
+}
+
+fn initiator_in_handshake(facts: &Facts<'_>) -> Verdict {
+    if !facts.peer.has(seen::SYN_ACK) {
+        return if facts.peer.packets > 0 && facts.form == Form::ReplyR {
+            // A packet in SYN-SENT that acknowledges something else (RFC 9293 section 3.10.7.3).
+            Verdict::new(Subcause::HalfOpen, 75).or(Subcause::PortReuse, 20)
+        } else if facts.me.has(seen::HANDSHAKE_REPEATED) {
+            Verdict::new(Subcause::HandshakeLoss, 60).or(Subcause::ClientGaveUp, 40)
+        } else {
+            Verdict::new(Subcause::ClientGaveUp, 50).or(Subcause::OneWay, 40)
+        };
+    }
+    let acceptable = facts.peer.ack == facts.me.nxt;
+    if !facts.me.has(seen::SYN) {
+        return Verdict::new(Subcause::Backscatter, 70).or(Subcause::LateSynAck, 25);
+    }
+    if !acceptable {
+        return Verdict::new(Subcause::LateSynAck, 70).or(Subcause::HalfOpen, 25);
+    }
+    let answer_us = facts.own_age_us.unwrap_or(0).saturating_sub(facts.trigger_age_us.unwrap_or(0));
+    if facts.form.is_reply() || facts.trigger_age_us.is_some_and(|us| us < 1_000_000) {
+        let late = answer_us >= LATE_SYN_ACK_US || facts.me.has(seen::HANDSHAKE_REPEATED);
+        return if late {
+            Verdict::new(Subcause::LateSynAck, 88).or(Subcause::HalfOpenProbe, 10)
+        } else {
+            Verdict::new(Subcause::HalfOpenProbe, 80)
+                .or(Subcause::LateSynAck, 10)
+                .or(Subcause::ClientGaveUp, 10)
+        };
+    }
+    Verdict::new(Subcause::ClientGaveUp, 50).or(Subcause::HalfOpenProbe, 40)
+}
+
+/// 2.7, 1.1, 7.1: the RST is all that was captured of its connection.
+pub fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.packets_before() > 0 {
+        return None;
+    }
+    Some(match facts.form {
+        Form::ReplyRa if facts.rst.payload_len == 0 => Verdict::new(Subcause::NoListener, 50)
+            .or(Subcause::Backscatter, 35)
+            .or(Subcause::OneWay, 15),
+        _ if !facts.rst.flags.any(TcpFlags::ACK) && facts.rst.payload_len == 0 => {
+            Verdict::new(Subcause::Backscatter, 50).or(Subcause::OneWay, 40)
+        }
+        _ => Verdict::new(Subcause::Midstream, 50).or(Subcause::OneWay, 30),
+    })
+}
+
+/// 7.1, 7.2: too little was captured to tell.
+pub fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let one_way = (facts.me.packets == 0) != (facts.peer.packets == 0);
+    if one_way && (facts.me.packets > 0 || (!facts.form.is_reply() && facts.peer.packets > 2)) {
+        return Some(Verdict::new(Subcause::OneWay, 60).or(Subcause::HalfOpen, 20));
+    }
+    if facts.midstream() && !facts.form.is_reply() && facts.packets_before() < 4 && !one_way {
+        return Some(
+            Verdict::new(Subcause::Midstream, 50)
+                .or(Subcause::UnreadData, 30)
+                .or(Subcause::Abort, 20),
+        );
+    }
+    None
+}
+
+/// 0.3, 2.2, 4.6: the resetting side had sent its FIN, and packets still came.
+pub fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if !facts.me.has(seen::FIN) || facts.form == Form::ActiveRa {
+        return None;
+    }
+    if facts.peer.has(seen::DATA_AFTER_PEER_FIN) {
+        return Some(
+            Verdict::new(Subcause::DataAfterClose, 90).or(Subcause::LateSegmentAfterClose, 10),
+        );
+    }
+    if discarded_response(facts) {
+        return Some(
+            Verdict::new(Subcause::ClientGaveUp, 60).or(Subcause::LateSegmentAfterClose, 40),
+        );
+    }
+    Some(
+        Verdict::new(Subcause::LateSegmentAfterClose, 85)
+            .or(Subcause::DataAfterClose, 8)
+            .or(Subcause::Abort, 5),
+    )
+}
+
+/// 2.1, 2.4, 2.6, 4.5: a host answers a packet of an established connection as if it knew of none.
+pub fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+    if !facts.form.is_reply() || facts.peer.packets == 0 {
+        return None;
+    }
+    if facts.ended(ended::ACK_UNSENT) && facts.seq_rel.is_some_and(|by| by > 1 << 20) {
+        return Some(Verdict::new(Subcause::NatBypass, 70).or(Subcause::HalfOpen, 25));
+    }
+    let overflowed = facts.by_initiator == Some(false)
+        && !facts.me.has(seen::DATA | seen::ACK | seen::FIN)
+        && facts.me.has(seen::HANDSHAKE_REPEATED);
+    if overflowed {
+        return Some(Verdict::new(Subcause::Overload, 75).or(Subcause::HandshakeLoss, 20));
+    }
+    let foreign_ttl = facts.ttl_delta.is_some_and(|by| by != 0);
+    if foreign_ttl && facts.idle_tier_s().is_some() {
+        return Some(Verdict::new(Subcause::IdleStateLost, 70).or(Subcause::HalfOpen, 25));
+    }
+    if facts.midstream() && facts.me.packets == 0 {
+        return Some(
+            Verdict::new(Subcause::HalfOpen, 70).or(Subcause::IdleStateLost, 15).or(Subcause::NoSession, 10),
+        );
+    }
+    let quiet = facts.idle_us >= QUIET_US;
+    let percent = if quiet || origin.supporting.count() == 0 { 82 } else { 60 };
+    let verdict = Verdict::new(Subcause::HalfOpen, percent);
+    Some(if quiet {
+        verdict.or(Subcause::IdleStateLost, 15)
+    } else if facts.first_payload_is(Payload::None) {
+        verdict.or(Subcause::Overload, 10).or(Subcause::MidstreamReject, 8)
+    } else {
+        verdict.or(Subcause::MidstreamReject, 12).or(Subcause::Injection, 5)
+    })
+}

@@ -1,0 +1,52 @@
+//! The rules, in order of precedence. Each is a function from facts to a verdict or nothing; the
+//! first that answers decides.
+//!
+//! Precedence: what a third party wrote, then what closed or reset connections leave behind, then
+//! lost paths, then hosts without the connection, then hosts that ended it, then honest ignorance.
+
+mod absent;
+mod foreign;
+mod present;
+
+use super::cause::{Subcause, Verdict};
+use super::facts::Facts;
+use super::origin::Origin;
+
+type Rule = fn(&Facts<'_>, &Origin) -> Option<Verdict>;
+
+const RULES: &[Rule] = &[
+    foreign::ineffective,
+    foreign::self_declared,
+    absent::after_reset,
+    foreign::tcpkill,
+    foreign::killcx,
+    foreign::idle_timer,
+    foreign::decisive,
+    absent::after_close,
+    absent::port_reuse,
+    present::keepalive_expired,
+    absent::silent_give_up,
+    present::retransmission_gave_up,
+    foreign::supported,
+    absent::refused,
+    absent::handshake,
+    absent::no_other_packet,
+    absent::too_little,
+    absent::after_own_fin,
+    absent::stateless,
+    present::no_payload,
+    present::after_fin,
+    present::during_loss,
+    present::unfinished,
+    present::finished,
+];
+
+/// Applies the rules to the facts.
+#[must_use]
+pub fn decide(facts: &Facts<'_>, origin: &Origin) -> Verdict {
+    let verdict = RULES
+        .iter()
+        .find_map(|rule| rule(facts, origin))
+        .unwrap_or_else(|| Verdict::new(Subcause::Tie, 40));
+    if facts.gap() && !facts.form.is_reply() { verdict.at_most(70) } else { verdict }
+}

@@ -1,0 +1,175 @@
+//! Resets by hosts that had the connection and ended it.
+
+use crate::flow::record::{kind, seen};
+use crate::judge::cause::{Subcause, Verdict};
+use crate::judge::facts::{Facts, Stage};
+use crate::judge::form::Form;
+use crate::judge::origin::Origin;
+use crate::segment::Payload;
+
+/// A response that ends in a reset within this time was cut short by closing, not by waiting.
+const AT_ONCE_US: u64 = 50_000;
+
+/// Retransmissions count as the reason when the last was this recent.
+const LOSS_AGE_US_MAX: u64 = 120_000_000;
+
+/// Silence after which a reset looks like a timer's or an operator's, not like part of an exchange.
+const IDLE_US: u64 = 500_000;
+
+/// 5.1: keepalive probes went unanswered (RFC 9293 section 3.8.4).
+pub fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.form == Form::ReplyR || facts.aftermath {
+        return None;
+    }
+    match facts.me.probe_run() {
+        0 => None,
+        1 => Some(Verdict::new(Subcause::KeepaliveExpired, 65).or(Subcause::AbortAfterExchange, 30)),
+        _ => Some(Verdict::new(Subcause::KeepaliveExpired, 95)),
+    }
+}
+
+/// 5.2, 5.5: the resetting side had retransmitted in vain. Linux gives up silently, so three
+/// retransmissions and a reset mean another stack, or a program that lost patience.
+pub fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let run = facts.me.retransmission_run();
+    if run < 3 || facts.form == Form::ReplyR || facts.form == Form::ReplyRa {
+        return None;
+    }
+    if facts.stage == Stage::PostSyn {
+        return Some(Verdict::new(Subcause::HandshakeLoss, 70).or(Subcause::ClientGaveUp, 30));
+    }
+    Some(if facts.has_timestamps() {
+        Verdict::new(Subcause::AbortDuringLoss, 70).or(Subcause::RetransmissionGaveUp, 20)
+    } else {
+        Verdict::new(Subcause::RetransmissionGaveUp, 70).or(Subcause::AbortDuringLoss, 25)
+    })
+}
+
+/// 4.2, 4.5, 1.4: accepted, and reset before the initiator said anything.
+pub fn no_payload(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.stage != Stage::PostAck || facts.form.is_reply() || facts.me.has(seen::DATA) {
+        return None;
+    }
+    if facts.peer.has(seen::DATA) || facts.peer.has(seen::FIN) {
+        return None;
+    }
+    Some(if facts.by_initiator == Some(true) {
+        Verdict::new(Subcause::Abort, 60).or(Subcause::HalfOpenProbe, 25).or(Subcause::ClientGaveUp, 15)
+    } else {
+        Verdict::new(Subcause::Overload, 60).or(Subcause::Abort, 25).or(Subcause::NoBackend, 10)
+    })
+}
+
+/// 0.2, 4.1: a reset by the side that had closed, or in answer to the other side's close.
+pub fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let (mine, theirs) = (facts.me.has(seen::FIN), facts.peer.has(seen::FIN));
+    if !mine && !theirs {
+        return None;
+    }
+    if mine {
+        let crossed = facts.peer.has(seen::DATA_CROSSED_PEER_FIN);
+        let behind = facts.ack_rel.is_some_and(|by| by < 0);
+        let unread = facts.flow.last_data() == Some(facts.side() ^ 1) && facts.trigger_is_new_data();
+        return Some(if facts.me.retransmission_run() > 1 {
+            Verdict::new(Subcause::AbortDuringLoss, 60).or(Subcause::AbortAfterExchange, 30)
+        } else if crossed || behind || unread {
+            Verdict::new(Subcause::UnreadData, 65).or(Subcause::AbortAfterExchange, 30)
+        } else {
+            Verdict::new(Subcause::AbortAfterExchange, 75).or(Subcause::UnreadData, 20)
+        });
+    }
+    Some(if facts.all_acked() && !owes_response(facts) {
+        Verdict::new(Subcause::AbortAfterExchange, 80).or(Subcause::UnreadData, 12)
+    } else if facts.all_acked() && facts.by_initiator == Some(true) {
+        Verdict::new(Subcause::AbortAfterExchange, 70).or(Subcause::ClientGaveUp, 20)
+    } else {
+        Verdict::new(Subcause::Abort, 60).or(Subcause::UnreadData, 25).or(Subcause::AbortAfterExchange, 15)
+    })
+}
+
+/// The responder had been asked and had not answered.
+fn owes_response(facts: &Facts<'_>) -> bool {
+    facts.by_initiator != Some(true) && facts.flow.last_data() == Some(facts.side() ^ 1)
+}
+
+/// 5.5: the path was losing packets when the program gave up.
+pub fn during_loss(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let recent = facts.own_age_us.is_some_and(|us| us < LOSS_AGE_US_MAX);
+    let unacked = facts.flow.unacked(facts.side()).is_some_and(|bytes| bytes > 0);
+    if facts.me.retransmission_run() == 0 || !unacked || !recent || facts.form.is_reply() {
+        return None;
+    }
+    Some(Verdict::new(Subcause::AbortDuringLoss, 60).or(Subcause::Abort, 35))
+}
+
+/// 4.x: ended in mid-exchange.
+pub fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let side = facts.side();
+    let own_unacked = facts.flow.unacked(side).is_some_and(|bytes| bytes > 0);
+    let missed = facts.ack_rel.is_some_and(|by| by < 0);
+    if facts.by_initiator == Some(true) {
+        let streaming = facts.flow.last_data() == Some(side ^ 1)
+            && facts.trigger_is_new_data()
+            && facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
+        let waiting = facts.flow.last_data() == Some(side);
+        return if missed || streaming {
+            Some(Verdict::new(Subcause::ClientGaveUp, 70).or(Subcause::UnreadData, 20).or(Subcause::AbortAfterExchange, 10))
+        } else if own_unacked {
+            Some(Verdict::new(Subcause::Abort, 65).or(Subcause::ClientGaveUp, 25).or(Subcause::AbortDuringLoss, 10))
+        } else if waiting && !facts.trigger_is(kind::ALERT) {
+            Some(Verdict::new(Subcause::ClientGaveUp, 60).or(Subcause::Abort, 20).or(Subcause::AbortAfterExchange, 15))
+        } else {
+            None
+        };
+    }
+    if own_unacked {
+        return Some(Verdict::new(Subcause::Abort, 70).or(Subcause::UnreadData, 15).or(Subcause::AbortDuringLoss, 10));
+    }
+    if !owes_response(facts) && !missed {
+        return None;
+    }
+    Some(unanswered(facts))
+}
+
+/// The responder resets while a request waits for its answer.
+fn unanswered(facts: &Facts<'_>) -> Verdict {
+    let silent = !facts.me.has(seen::DATA);
+    let tls = facts.first_payload_is(Payload::TlsClientHello);
+    if silent && tls {
+        return Verdict::new(Subcause::TlsFailure, 65)
+            .or(Subcause::UnreadData, 20)
+            .or(Subcause::Injection, 10);
+    }
+    if facts.trigger_is(kind::ALERT) {
+        return Verdict::new(Subcause::TlsFailure, 65).or(Subcause::AbortAfterExchange, 30);
+    }
+    let at_once = facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
+    let verdict = Verdict::new(Subcause::UnreadData, 65);
+    if silent && at_once {
+        verdict.or(Subcause::RefusedRequest, 20).or(Subcause::Abort, 10)
+    } else {
+        verdict.or(Subcause::Abort, 20).or(Subcause::RefusedRequest, 10)
+    }
+}
+
+/// 0.2, 6.1: everything was delivered, and a reset took the place of the FIN.
+pub fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.around.cohort.is_some_and(|n| n >= 3) {
+        return Some(Verdict::new(Subcause::SocketKill, 70).or(Subcause::AbortAfterExchange, 20));
+    }
+    if facts.form == Form::Odd {
+        return Some(Verdict::new(Subcause::Abort, 45).or(Subcause::Injection, 35));
+    }
+    if facts.midstream() && !(facts.me.has(seen::DATA) || facts.peer.has(seen::DATA)) {
+        return Some(
+            Verdict::new(Subcause::Midstream, 45).or(Subcause::AbortAfterExchange, 25).or(Subcause::SocketKill, 25),
+        );
+    }
+    Some(if facts.idle_us < IDLE_US {
+        Verdict::new(Subcause::AbortAfterExchange, 72).or(Subcause::UnreadData, 15).or(Subcause::Abort, 8)
+    } else {
+        Verdict::new(Subcause::AbortAfterExchange, 50)
+            .or(Subcause::SocketKill, 35)
+            .or(Subcause::Abort, 15)
+    })
+}

@@ -1,0 +1,328 @@
+//! Tracking: what each packet that is not a reset teaches about its flow.
+//!
+//! The tap is not an endpoint: it may have missed packets, see them twice or out of order, and an
+//! attacker may show it bytes that no endpoint would accept. So nothing here rejects a packet; what
+//! does not fit moves no edge and is noted ([`kind::OUT_OF_WINDOW`], [`state::GAP`]).
+
+use crate::flow::record::{Direction, FlowRecord, Micros, elapsed, ended, kind, seen, state};
+use crate::segment::{Payload, Segment, TcpFlags, option, quirk};
+use crate::seq::Seq;
+
+/// Farthest that a segment may lie from the next expected byte before it counts as out of window,
+/// unless the receiver advertised more. Generous, because scales are unknown midstream and because
+/// the capture may have lost packets; a random forgery still misses it 999 times of 1,000.
+const REACH_MIN: u32 = 4 << 20;
+
+/// Copies of one packet, as captures on several interfaces hold them, follow each other within this
+/// time; no retransmission timer is shorter (Linux: 5 ms in data centres, else 200 ms).
+const COPY_US_MAX: u64 = 1_000;
+
+/// What a SYN, or a SYN-ACK, means for a flow that is already known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// It belongs to the handshake or connection on record.
+    Known,
+    /// It opens a new connection on the same 5-tuple.
+    New,
+    /// A SYN on a connection that looks alive: the peer decides (RFC 5961 section 4).
+    OnLive,
+}
+
+/// Decides what `segment`, which has SYN set and RST clear, means for `flow`.
+#[must_use]
+pub fn opening(flow: &FlowRecord, segment: &Segment) -> Opening {
+    let side = usize::from(segment.direction & 1);
+    let (me, peer) = sides(flow, side);
+    if segment.flags.is_syn_ack() {
+        let answers = peer.has(seen::SYN) && segment.ack == peer.nxt;
+        let reopened =
+            flow.is(state::SYN_ON_LIVE) && flow.is(state::SYN_ON_LIVE_BY) == (side ^ 1 == 1);
+        return if reopened || (!answers && (flow.was_reset() || flow.both_fins())) {
+            Opening::New
+        } else {
+            Opening::Known
+        };
+    }
+    let embryonic = !peer.has(seen::SYN_ACK) && !me.has(seen::DATA | seen::ACK | seen::FIN);
+    if me.has(seen::SYN) && embryonic {
+        return if me.nxt == segment.end() { Opening::Known } else { Opening::New };
+    }
+    if flow.was_reset() || flow.both_fins() || flow.last_packets() == 0 {
+        return Opening::New;
+    }
+    let sent = me.nxt.wrapping_sub(segment.end());
+    let duplicate = me.has(seen::SYN) && (sent == me.bytes || sent == me.bytes.wrapping_add(1));
+    if duplicate { Opening::Known } else { Opening::OnLive }
+}
+
+const fn sides(flow: &FlowRecord, side: usize) -> (&Direction, &Direction) {
+    (&flow.dir[side & 1], &flow.dir[(side & 1) ^ 1])
+}
+
+impl FlowRecord {
+    /// Packets of both directions, saturating.
+    #[must_use]
+    pub const fn last_packets(&self) -> u16 {
+        self.dir[0].packets as u16 + self.dir[1].packets as u16
+    }
+}
+
+/// Updates `flow` with a packet that is not a RST, seen at `now`.
+#[inline]
+pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
+    let side = usize::from(segment.direction & 1);
+    if segment.flags.any(TcpFlags::SYN) {
+        handshake(flow, segment, now);
+        return;
+    }
+    let last_data = flow.last_data();
+    let peer_kind = flow.last_kind[side ^ 1];
+    let [a, b] = &mut flow.dir;
+    let (me, peer) = if side == 0 { (a, b) } else { (b, a) };
+
+    let mut step = Step::default();
+    place(me, peer, segment, now, &mut step);
+    if segment.flags.any(TcpFlags::ACK) {
+        acknowledge(me, peer, segment, &mut step);
+    }
+    if segment.flags.any(TcpFlags::FIN) && step.kind & kind::OUT_OF_WINDOW == 0 {
+        step.seen |= seen::FIN;
+        step.kind |= kind::FIN;
+        if last_data == Some(side) && !me.has(seen::FIN) {
+            step.seen |= seen::FIN_UNANSWERED;
+        }
+    }
+    if segment.window == 0 {
+        step.seen |= seen::ZERO_WINDOW | seen::WINDOW_CLOSED;
+    } else {
+        me.flags &= !seen::WINDOW_CLOSED;
+    }
+    if segment.has_option(option::TIMESTAMPS) {
+        step.seen |= seen::TIMESTAMPS;
+    }
+    let asks = peer_kind & (kind::DATA | kind::SYN | kind::FIN) != 0
+        && peer_kind & kind::RETRANSMISSION == 0;
+    if asks && (me.packets == 0 || elapsed(me.last(), peer.last()) > 0) {
+        me.note_response(elapsed(peer.last(), now));
+    }
+    me.window = segment.window;
+    me.learn(segment, false);
+    me.set_last(now);
+    peer.clear_probe_run();
+    let established = segment.flags.any(TcpFlags::ACK) && peer.has(seen::SYN_ACK);
+    finish(flow, segment, side, step, established);
+}
+
+/// What one packet did, before it is written into the record.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    seen: u16,
+    kind: u8,
+    state: u8,
+    ended: u8,
+    data: bool,
+}
+
+/// Places the segment in its sender's sequence space.
+#[inline]
+fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, step: &mut Step) {
+    let len = segment.sequence_len();
+    let reach = peer.window_bytes().saturating_mul(2).max(REACH_MIN);
+    let mut start = Seq(segment.seq).since(Seq(me.nxt));
+    if me.packets == 0 && (me.nxt == 0 || start.unsigned_abs() > reach) {
+        me.nxt = segment.seq;
+        start = 0;
+    }
+    if start.unsigned_abs() > reach {
+        step.kind |= kind::OUT_OF_WINDOW;
+        return;
+    }
+    let end = Seq(segment.end());
+    if end.after(Seq(me.nxt)) {
+        if start > 0 {
+            step.state |= state::GAP;
+        }
+        me.nxt = end.0;
+        if segment.payload_len > 0 {
+            new_payload(me, peer, segment, step);
+        }
+    } else if len == 0 {
+        if start == -1 && me.packets > 0 {
+            me.count_probe();
+            step.kind |= kind::PROBE;
+        } else if segment.flags.0 & (TcpFlags::ACK | TcpFlags::FIN) == TcpFlags::ACK {
+            step.seen |= seen::ACK;
+        }
+    } else {
+        repeated(me, peer, segment, now, step);
+    }
+}
+
+#[inline]
+fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &mut Step) {
+    me.bytes = me.bytes.saturating_add(segment.payload_len);
+    step.kind |= kind::DATA;
+    step.seen |= if me.has(seen::DATA) { seen::MORE_DATA } else { seen::DATA };
+    step.data = segment.payload != Payload::TlsAlert;
+    if !step.data {
+        step.kind |= kind::ALERT;
+    }
+    if peer.has(seen::FIN) {
+        let knows = !Seq(peer.nxt).after(Seq(segment.ack));
+        step.seen |= if knows { seen::DATA_AFTER_PEER_FIN } else { seen::DATA_CROSSED_PEER_FIN };
+    }
+}
+
+/// Sequence space seen before: a keepalive probe with a byte in it, a copy, or a retransmission.
+#[cold]
+fn repeated(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, step: &mut Step) {
+    if segment.payload_len > 0 {
+        step.kind |= kind::DATA;
+    }
+    let start = Seq(segment.seq).since(Seq(me.nxt));
+    if segment.payload_len == 1 && start == -1 && peer.ack == me.nxt {
+        me.count_probe();
+        step.kind |= kind::PROBE;
+        return;
+    }
+    let age = elapsed(me.last(), now);
+    let same_id = segment.ip_id != 0 && segment.ip_id == me.ip_id;
+    if age < COPY_US_MAX && (same_id || age < COPY_US_MAX / 10) {
+        return;
+    }
+    step.kind |= kind::RETRANSMISSION;
+    step.seen |= seen::RETRANSMITTED;
+    me.count_retransmission();
+}
+
+/// Applies the acknowledgement field.
+#[inline]
+fn acknowledge(me: &mut Direction, peer: &mut Direction, segment: &Segment, step: &mut Step) {
+    step.kind |= kind::ACK;
+    if peer.packets == 0 {
+        peer.nxt = segment.ack;
+    }
+    let beyond = Seq(segment.ack).since(Seq(peer.nxt));
+    if beyond > 0 {
+        let reach = me.window_bytes().saturating_mul(2).max(1 << 20);
+        if beyond.unsigned_abs() <= reach {
+            step.state |= state::GAP;
+            peer.nxt = segment.ack;
+        } else {
+            step.ended |= ended::ACK_UNSENT;
+        }
+    }
+    if me.ack != segment.ack {
+        if Seq(segment.ack).after(Seq(me.ack)) {
+            peer.clear_retransmission_run();
+        }
+        me.ack = segment.ack;
+    }
+    if peer.has(seen::FIN) && segment.ack == peer.nxt {
+        peer.flags |= seen::FIN_ACKED;
+    }
+}
+
+/// Writes what a packet did into the record.
+#[inline]
+fn finish(flow: &mut FlowRecord, segment: &Segment, side: usize, step: Step, answers: bool) {
+    flow.last_kind[side & 1] = step.kind;
+    flow.state |= step.state;
+    flow.ended |= step.ended;
+    if segment.has_quirk(quirk::CUT) {
+        flow.ended |= ended::CUT;
+    }
+    if answers && flow.initiator() == Some(side) {
+        flow.state |= state::ESTABLISHED;
+    }
+    let fresh = step.seen & !flow.dir[side & 1].flags;
+    if fresh != 0 {
+        if fresh & seen::LETTERS != 0 {
+            flow.append_history(side, fresh);
+        }
+        flow.dir[side & 1].flags |= fresh;
+        if fresh & seen::DATA != 0 && flow.initiator() == Some(side) {
+            flow.first_payload = segment.payload as u8;
+        }
+    }
+    if step.data {
+        flow.state = flow.state & !state::LAST_DATA | if side & 1 == 1 { state::LAST_DATA } else { 0 };
+    }
+}
+
+/// A SYN or SYN-ACK: starts or confirms a direction's sequence space.
+fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
+    let side = usize::from(segment.direction & 1);
+    let syn_ack = segment.flags.any(TcpFlags::ACK);
+    let bit = if syn_ack { seen::SYN_ACK } else { seen::SYN };
+    let mut step = Step { seen: bit, kind: kind::SYN, ..Step::default() };
+    let peer_kind = flow.last_kind[(side ^ 1) & 1];
+    let [a, b] = &mut flow.dir;
+    let (me, peer) = if side == 0 { (a, b) } else { (b, a) };
+    if me.has(bit) && elapsed(me.last(), now) >= COPY_US_MAX {
+        step.kind |= kind::RETRANSMISSION;
+        step.seen |= seen::HANDSHAKE_REPEATED;
+        me.count_retransmission();
+    }
+    if !me.has(seen::SYN | seen::SYN_ACK) {
+        me.nxt = segment.end();
+        if segment.has_option(option::WINDOW_SCALE) {
+            me.set_window_scale(segment.window_scale);
+        }
+        if segment.payload_len > 0 {
+            new_payload(me, peer, segment, &mut step);
+        }
+    }
+    if syn_ack {
+        acknowledge(me, peer, segment, &mut step);
+        if peer_kind & kind::SYN != 0 && !me.has(seen::SYN_ACK) {
+            me.note_response(elapsed(peer.last(), now));
+        }
+    }
+    if segment.has_option(option::TIMESTAMPS) {
+        step.seen |= seen::TIMESTAMPS;
+    }
+    me.window = segment.window;
+    me.learn(segment, true);
+    me.set_last(now);
+    if flow.initiator().is_none() {
+        flow.set_initiator(if syn_ack { side ^ 1 } else { side });
+    }
+    finish(flow, segment, side, step, false);
+}
+
+/// Notes a SYN on a connection that looks alive, without touching its sequence space.
+#[cold]
+pub fn observe_syn_on_live(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
+    let side = usize::from(segment.direction & 1);
+    flow.state |= state::SYN_ON_LIVE;
+    flow.state &= !state::SYN_ON_LIVE_BY;
+    if side == 1 {
+        flow.state |= state::SYN_ON_LIVE_BY;
+    }
+    let me = &mut flow.dir[side & 1];
+    let usual = me.packets == 0
+        || (me.ttl_min.saturating_sub(1)..=me.ttl_max.saturating_add(1)).contains(&segment.ttl);
+    if !usual {
+        flow.ended |= ended::SYN_ON_LIVE_FOREIGN;
+    }
+    flow.last_kind[side & 1] = kind::SYN | kind::OUT_OF_WINDOW;
+    me.set_last(now);
+}
+
+/// The record of a new connection that `segment` opens or that the tap joins with it.
+#[must_use]
+pub fn begin(segment: &Segment, now: Micros) -> FlowRecord {
+    let mut flow = FlowRecord::new(segment.key, now);
+    let side = usize::from(segment.direction & 1);
+    if segment.flags.is_syn_ack() {
+        flow.dir[(side ^ 1) & 1].nxt = segment.ack;
+    }
+    if !segment.flags.is_syn() {
+        flow.state |= state::MIDSTREAM;
+    }
+    flow
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! TCP options (RFC 9293 section 3.1): one pass, bounded by the 40 bytes a header can hold.
+
+use super::limits;
+use crate::segment::{Segment, option};
+
+const END: u8 = 0;
+const NOP: u8 = 1;
+const MSS: u8 = 2;
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
+const MPTCP: u8 = 30;
+
+/// Reads the options area into the fields of `segment` that come from options.
+///
+/// `area` is what was captured of the `area_len` bytes that the data offset announces: options
+/// behind a cut are absent, not malformed. An option of a known kind with a foreign length is
+/// passed over. Of an option given twice the last counts, as in common stacks.
+#[inline]
+pub(super) fn read(area: &[u8], area_len: usize, segment: &mut Segment) {
+    segment.options = 0;
+    segment.mss = 0;
+    segment.window_scale = 0;
+    segment.ts_val = 0;
+    segment.ts_ecr = 0;
+    match *area {
+        [] => {}
+        // The layout of nearly every data segment (RFC 7323 appendix A).
+        [NOP, NOP, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
+            segment.options = option::TIMESTAMPS;
+            segment.ts_val = u32::from_be_bytes([v0, v1, v2, v3]);
+            segment.ts_ecr = u32::from_be_bytes([e0, e1, e2, e3]);
+        }
+        _ => list(area, area_len, segment),
+    }
+}
+
+/// Walks the list of options.
+#[inline(never)]
+fn list(area: &[u8], area_len: usize, segment: &mut Segment) {
+    let mut rest = area;
+    loop {
+        // Bytes the header has from here on, captured or not.
+        let room = area_len.saturating_sub(area.len() - rest.len());
+        rest = match *rest {
+            [] | [END, ..] => return,
+            [NOP, ref tail @ ..] => tail,
+            [_] if room > 1 => return,
+            [_] | [_, 0 | 1, ..] => break,
+            [_, len, ..] => match rest.split_at_checked(usize::from(len)) {
+                Some((option, tail)) => {
+                    note(option, segment);
+                    tail
+                }
+                None if usize::from(len) <= room => return,
+                None => break,
+            },
+        };
+    }
+    segment.options |= option::MALFORMED;
+}
+
+/// Notes one whole option.
+fn note(option: &[u8], segment: &mut Segment) {
+    segment.options |= match *option {
+        [MSS, 4, high, low] => {
+            segment.mss = u16::from_be_bytes([high, low]);
+            option::MSS
+        }
+        [WINDOW_SCALE, 3, shift] => {
+            segment.window_scale = shift.min(limits::WINDOW_SCALE_MAX);
+            option::WINDOW_SCALE
+        }
+        [SACK_PERMITTED, 2] => option::SACK_PERMITTED,
+        [SACK, 10 | 18 | 26 | 34, ..] => option::SACK,
+        [TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
+            segment.ts_val = u32::from_be_bytes([v0, v1, v2, v3]);
+            segment.ts_ecr = u32::from_be_bytes([e0, e1, e2, e3]);
+            option::TIMESTAMPS
+        }
+        [MPTCP, ..] => option::MPTCP,
+        _ => 0,
+    };
+}

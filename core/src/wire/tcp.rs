@@ -1,0 +1,91 @@
+//! TCP (RFC 9293 section 3.1): the header behind an IP header, whole or cut, into a [`Segment`].
+
+use super::view::View;
+use super::{options, payload};
+use crate::flow::hash::hash;
+use crate::flow::key::FlowKey;
+use crate::segment::{RstTexts, Segment, TcpFlags, quirk};
+use crate::skip::Skip;
+
+/// What an IP header of either version says about the packet.
+pub(super) struct Ip {
+    pub(super) source: [u8; 16],
+    pub(super) destination: [u8; 16],
+    pub(super) id: u16,
+    pub(super) ttl: u8,
+    pub(super) tos: u8,
+    pub(super) protocol: u8,
+    pub(super) quirks: u8,
+}
+
+/// Everything known about a packet before its TCP header is read.
+pub(super) struct Carrier {
+    pub(super) ip: Ip,
+    /// Overlay network, as in [`FlowKey::domain`].
+    pub(super) domain: u32,
+    /// Quirks from outside the innermost IP header.
+    pub(super) quirks: u8,
+    pub(super) time_ns: u64,
+}
+
+/// The header's fields up to and including the window: without them a segment is of no use.
+const ESSENTIAL: usize = 16;
+
+/// Reads the TCP header at the front of `body`, which must be delimited by the IP header.
+pub(super) fn read(
+    body: View<'_>,
+    carrier: &Carrier,
+    segment: &mut Segment,
+    texts: &mut RstTexts,
+) -> Result<(), Skip> {
+    if body.wire < 20 {
+        return Err(Skip::BadTcp);
+    }
+    let (header, _) = body.take::<ESSENTIAL>()?;
+    let header_len = usize::from(header[12] >> 4) * 4;
+    if header_len < 20 || header_len > body.wire {
+        return Err(Skip::BadTcp);
+    }
+    let ip = &carrier.ip;
+    let (key, direction) = FlowKey::new(
+        (ip.source, u16::from_be_bytes([header[0], header[1]])),
+        (ip.destination, u16::from_be_bytes([header[2], header[3]])),
+        carrier.domain,
+    );
+    segment.key = key;
+    segment.hash = hash(&key);
+    segment.time_ns = carrier.time_ns;
+    segment.ip_id = ip.id;
+    segment.ttl = ip.ttl;
+    segment.tos = ip.tos;
+    segment.direction = direction;
+    let cut = if body.is_cut() { quirk::CUT } else { 0 };
+    segment.quirks = ip.quirks | carrier.quirks | cut;
+    let (fields, data) = body.bytes.split_at_checked(header_len).unwrap_or((body.bytes, &[]));
+    options::read(fields.get(20..).unwrap_or(&[]), header_len - 20, segment);
+    fill(header, body.wire - header_len, data, segment, texts);
+    Ok(())
+}
+
+/// Fills what the fixed header and the payload say: `claimed` bytes on the wire, of which
+/// `captured` are here.
+#[inline(always)]
+pub(super) fn fill(
+    header: &[u8; ESSENTIAL],
+    claimed: usize,
+    captured: &[u8],
+    segment: &mut Segment,
+    texts: &mut RstTexts,
+) {
+    segment.seq = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+    segment.ack = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+    segment.flags = TcpFlags(header[13]);
+    segment.window = u16::from_be_bytes([header[14], header[15]]);
+    segment.payload_len = u32::try_from(claimed).unwrap_or(u32::MAX);
+    segment.payload = payload::kind(captured);
+    segment.text = if segment.flags.any(TcpFlags::RST) && !captured.is_empty() {
+        texts.keep(captured)
+    } else {
+        0
+    };
+}

@@ -1,5 +1,9 @@
-//! Flows: the canonical key, its symmetric hash, and the bounded table.
+//! Flows: the canonical key, its symmetric hash, the record of a flow, and the bounded table.
 
+mod bucket;
 pub mod hash;
 pub mod key;
+pub mod prefetch;
 pub mod record;
+mod slab;
+pub mod table;

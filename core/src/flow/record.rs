@@ -5,6 +5,7 @@
 //! a middlebox is known to keep (5 days).
 
 use super::key::FlowKey;
+use super::table::{Class, Record, Zeroable};
 use crate::segment::Segment;
 
 /// Microseconds modulo 2^40.
@@ -366,7 +367,35 @@ pub struct FlowRecord {
 const _: () = assert!(size_of::<Direction>() == 32, "a direction is half a cache line");
 const _: () = assert!(size_of::<FlowRecord>() == 128, "a flow is two cache lines");
 
+#[expect(unsafe_code, reason = "the table hands out zeroed memory")]
+// SAFETY: integers and arrays of integers only.
+unsafe impl Zeroable for FlowRecord {}
+
+impl Record for FlowRecord {
+    #[inline(always)]
+    fn key(&self) -> &FlowKey {
+        &self.key
+    }
+}
+
 impl FlowRecord {
+    /// How the table is to treat the flow when it needs room.
+    #[inline]
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        if self.event != 0 {
+            Class::Pinned
+        } else if self.was_reset() || self.both_fins() {
+            Class::Closing
+        } else if self.is(state::ESTABLISHED)
+            || (self.is(state::MIDSTREAM) && self.dir[0].packets > 0 && self.dir[1].packets > 0)
+        {
+            Class::Established
+        } else {
+            Class::Embryonic
+        }
+    }
+
     /// An empty record for the flow of `key`, first seen at `now`.
     #[inline]
     #[must_use]

@@ -1,0 +1,33 @@
+//! Cache hints: asking for a line before it is needed. They change speed, never a result.
+
+#![allow(unsafe_code, reason = "where there are hint instructions, they are unsafe intrinsics")]
+
+/// Bytes of a cache line.
+pub const LINE: usize = 64;
+
+/// Asks for the line at `address` in the nearest cache.
+///
+/// Any address will do: a prefetch of an unmapped one is dropped by the processor.
+/// A no-op where this crate knows no such instruction.
+#[inline(always)]
+pub fn line(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: PREFETCHT0 belongs to SSE, which x86-64 always has; it neither faults nor
+        // reads memory that the program could observe.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>()) };
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: PRFM is a hint of the base instruction set; it neither faults nor touches registers,
+    // flags or the stack.
+    unsafe {
+        core::arch::asm!(
+            "prfm pldl1keep, [{address}]",
+            address = in(reg) address,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = address;
+}

@@ -7,11 +7,15 @@
 //! This crate does no I/O, spawns no thread, reads no clock and allocates nothing per packet:
 //! the only time it knows is the packet's own.
 
+pub mod engine;
 pub mod flow;
 pub mod frame;
+pub mod interval;
 pub mod judge;
+pub mod limits;
 pub mod segment;
 pub mod seq;
+mod shard;
 pub mod skip;
 pub mod track;
 pub mod wire;

@@ -176,7 +176,6 @@ impl Note<'_> {
         let event = self.0;
         let fact = |fact: Fact| event.evidence.get(fact).unwrap_or(0);
         let age = Time(fact(Fact::TriggerAgeUs));
-        let idle = Time(fact(Fact::IdleMs) * 1_000);
         match event.verdict.claim.subcause {
             Subcause::UnreadData => write!(
                 f,
@@ -197,6 +196,12 @@ impl Note<'_> {
                 "The handshake was complete and nothing had been said when the service reset: it \
                  could not take the connection on."
             ),
+            Subcause::Tcpkill
+            | Subcause::Killcx
+            | Subcause::IdleTimer
+            | Subcause::SocketKill
+            | Subcause::Drain
+            | Subcause::NatFlush => self.kills(f),
             Subcause::ClientGaveUp => write!(
                 f,
                 "The client ended the connection with {} response bytes received, while more was \
@@ -222,6 +227,19 @@ impl Note<'_> {
                 -fact(Fact::SeqRelNxt)
             ),
             Subcause::HandshakeLoss => write!(f, "The handshake lost packets and was given up."),
+            Subcause::Midstream => {
+                write!(f, "The capture began inside the connection and shows too little of it.")
+            }
+            Subcause::OneWay => write!(f, "Only one direction of the connection was captured."),
+            Subcause::CaptureGap => write!(f, "The capture lacks packets around the reset."),
+            _ => write!(f, "Several causes fit these packets equally well."),
+        }
+    }
+
+    fn kills(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fact = |fact: Fact| self.0.evidence.get(fact).unwrap_or(0);
+        let idle = Time(fact(Fact::IdleMs) * 1_000);
+        match self.0.verdict.claim.subcause {
             Subcause::SocketKill => {
                 write!(f, "The socket was ended on its host after {idle} of silence.")
             }
@@ -242,13 +260,7 @@ impl Note<'_> {
                 Time(fact(Fact::OtherSideAfterUs))
             ),
             Subcause::Drain => write!(f, "A pool member was taken out and its connections reset."),
-            Subcause::NatFlush => write!(f, "A device's state table was flushed."),
-            Subcause::Midstream => {
-                write!(f, "The capture began inside the connection and shows too little of it.")
-            }
-            Subcause::OneWay => write!(f, "Only one direction of the connection was captured."),
-            Subcause::CaptureGap => write!(f, "The capture lacks packets around the reset."),
-            _ => write!(f, "Several causes fit these packets equally well."),
+            _ => write!(f, "A device's state table was flushed."),
         }
     }
 }

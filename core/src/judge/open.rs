@@ -4,6 +4,7 @@
 //! it: a host that has reset a connection sends nothing more on it (Weaver et al., NDSS 2009).
 
 use crate::flow::record::{FlowRecord, Micros, elapsed, micros, seen};
+use crate::flow::table::Slot;
 use crate::segment::{RST_TEXT_LEN, Segment, TcpFlags};
 use crate::seq::Seq;
 
@@ -141,7 +142,7 @@ pub struct OpenEvent {
     /// 1 + ticket of the event of this one's own aftermath; 0 for none.
     pub next: u32,
     /// Slot of the flow in the shard's table.
-    pub slot: u32,
+    pub slot: Slot,
     /// Not yet judged.
     pub open: bool,
 }
@@ -149,7 +150,7 @@ pub struct OpenEvent {
 impl OpenEvent {
     /// Opens an event with its first RST.
     #[must_use]
-    pub fn new(flow: &FlowRecord, rst: Rst, deadline_ns: u64, aftermath: bool, slot: u32) -> Self {
+    pub fn new(flow: &FlowRecord, rst: Rst, deadline_ns: u64, aftermath: bool, slot: Slot) -> Self {
         let form = Form::of(&rst, flow);
         let after =
             After { rsts_same_side: 1, train: 1, last_train_seq: rst.seq, ..After::default() };

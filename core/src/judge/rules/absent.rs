@@ -15,7 +15,7 @@ const LATE_SYN_ACK_US: u64 = 900_000;
 const QUIET_US: u64 = 60_000_000;
 
 /// 2.3: packets for a connection that a reset had ended before.
-pub fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.flow.both_fins() {
         return None;
     }
@@ -30,7 +30,7 @@ pub fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 0.1: both sides had closed.
-pub fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if !facts.flow.both_fins() {
         return None;
     }
@@ -53,7 +53,7 @@ fn discarded_response(facts: &Facts<'_>) -> bool {
 
 /// 0.4: a SYN met an old connection; the old owner acknowledged, and the new one reset that
 /// (RFC 9293 section 3.5.1, RFC 5961 section 4).
-pub fn port_reuse(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn port_reuse(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let side = usize::from(facts.flow.is(state::SYN_ON_LIVE_BY));
     if !facts.flow.is(state::SYN_ON_LIVE) || side != facts.side() {
         return None;
@@ -67,7 +67,7 @@ pub fn port_reuse(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 
 /// 5.3: the claimed sender's retransmissions went unanswered, it fell silent, and a later packet of
 /// the peer met nothing: its answer lies below what had been sent.
-pub fn silent_give_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn silent_give_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let run = facts.me.retransmission_run();
     let below = facts.seq_rel.is_some_and(|by| by < 0);
     if facts.form != Form::ReplyR || !below || run < 2 || facts.me.has(seen::FIN) {
@@ -83,7 +83,7 @@ pub fn silent_give_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 1.x, and 3.1 where only the DSCP betrays a device: the answer to a SYN.
-pub fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     let syn_only = facts.peer.has(seen::SYN)
         && !facts.me.has(seen::SYN_ACK | seen::ACK | seen::DATA)
         && facts.by_initiator == Some(false);
@@ -115,7 +115,7 @@ fn refusal(facts: &Facts<'_>) -> Verdict {
 }
 
 /// 0.6, 2.5, 5.4: the handshake began and one side reset it.
-pub fn handshake(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn handshake(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.stage != Stage::PostSyn {
         return None;
     }
@@ -162,7 +162,7 @@ fn initiator_in_handshake(facts: &Facts<'_>) -> Verdict {
 }
 
 /// 2.7, 1.1, 7.1: the RST is all that was captured of its connection.
-pub fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.packets_before() > 0 {
         return None;
     }
@@ -178,7 +178,7 @@ pub fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 7.1, 7.2: too little was captured to tell.
-pub fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let one_way = (facts.me.packets == 0) != (facts.peer.packets == 0);
     if one_way && (facts.me.packets > 0 || (!facts.form.is_reply() && facts.peer.packets > 2)) {
         return Some(Verdict::new(Subcause::OneWay, 60).or(Subcause::HalfOpen, 20));
@@ -194,7 +194,7 @@ pub fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 0.3, 2.2, 4.6: the resetting side had sent its FIN, and packets still came.
-pub fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if !facts.me.has(seen::FIN) || facts.form == Form::ActiveRa {
         return None;
     }
@@ -216,7 +216,7 @@ pub fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 2.1, 2.4, 2.6, 4.5: a host answers a packet of an established connection as if it knew of none.
-pub fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if !facts.form.is_reply() || facts.peer.packets == 0 {
         return None;
     }

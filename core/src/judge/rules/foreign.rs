@@ -11,7 +11,7 @@ use crate::segment::{Payload, TcpFlags, quirk};
 const TOGETHER_US_MAX: u32 = 200_000;
 
 /// 0.5: the receiver could not accept the number (RFC 5961 section 3.2) and both sides went on.
-pub fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let after = facts.after;
     if facts.aftermath || facts.flow.both_fins() || facts.peer.packets == 0 || after.reopened {
         return None;
@@ -31,13 +31,13 @@ pub fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 3.6: the payload names its author (RFC 9293 section 3.5.2 allows text; F5 uses it).
-pub fn self_declared(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn self_declared(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let text = &facts.rst.text;
     text.starts_with(b"BIG-IP").then(|| Verdict::new(Subcause::SelfDeclared, 95))
 }
 
 /// 6.2: tcpkill resets each packet it sniffs with several guesses, spaced by the packet's raw window.
-pub fn tcpkill(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn tcpkill(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let after = facts.after;
     let [first, second] = after.steps;
     let windows = [i32::from(facts.peer.window), i32::from(facts.me.window)];
@@ -55,7 +55,7 @@ pub fn tcpkill(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 6.3: a SYN that its claimed sender did not write, then a reset to both ends.
-pub fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let forged_syn = facts.flow.is(state::SYN_ON_LIVE) && facts.ended(ended::SYN_ON_LIVE_FOREIGN);
     let both = facts.after.rsts_other_side > 0 && facts.after.other_side_us < TOGETHER_US_MAX;
     let recent = facts.own_age_us.is_some_and(|age| age < 1_000_000)
@@ -71,7 +71,7 @@ pub fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 6.4: after a silence, both ends are reset at once and no packet asked for it.
-pub fn idle_timer(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn idle_timer(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let both = facts.after.rsts_other_side > 0 && facts.after.other_side_us < TOGETHER_US_MAX;
     let asked = facts.form == Form::ReplyR && facts.trigger_age_us.is_some_and(|us| us < 1_000_000);
     if !both || asked || facts.idle_us < 1_000_000 || facts.aftermath || facts.flow.both_fins() {
@@ -87,7 +87,7 @@ pub fn idle_timer(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 3.1, 3.2, 3.3: proof that the named host did not write the reset.
-pub fn decisive(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+pub(super) fn decisive(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     let proof = origin.decisive?;
     if facts.flow.is(state::SYN_ON_LIVE) {
         return None;
@@ -98,7 +98,7 @@ pub fn decisive(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
 
 /// 3.1, 3.2, 3.3 without proof: several independent hints. A host that answers without a connection
 /// uses its system's defaults, so a reply needs one hint more.
-pub fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+pub(super) fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     let hints = origin.supporting;
     if facts.flow.both_fins() && facts.trigger_age_us.is_some_and(|us| us < 5_000_000) {
         return None;

@@ -43,7 +43,7 @@ const RULES: &[Rule] = &[
 
 /// Applies the rules to the facts.
 #[must_use]
-pub fn decide(facts: &Facts<'_>, origin: &Origin) -> Verdict {
+pub(super) fn decide(facts: &Facts<'_>, origin: &Origin) -> Verdict {
     let verdict = RULES
         .iter()
         .find_map(|rule| rule(facts, origin))

@@ -17,7 +17,7 @@ const LOSS_AGE_US_MAX: u64 = 120_000_000;
 const IDLE_US: u64 = 500_000;
 
 /// 5.1: keepalive probes went unanswered (RFC 9293 section 3.8.4).
-pub fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.form == Form::ReplyR || facts.aftermath {
         return None;
     }
@@ -30,7 +30,7 @@ pub fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 
 /// 5.2, 5.5: the resetting side had retransmitted in vain. Linux gives up silently, so three
 /// retransmissions and a reset mean another stack, or a program that lost patience.
-pub fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let run = facts.me.retransmission_run();
     if run < 3 || facts.form == Form::ReplyR || facts.form == Form::ReplyRa {
         return None;
@@ -46,7 +46,7 @@ pub fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> 
 }
 
 /// 4.2, 4.5, 1.4: accepted, and reset before the initiator said anything.
-pub fn no_payload(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn no_payload(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.stage != Stage::PostAck || facts.form.is_reply() || facts.me.has(seen::DATA) {
         return None;
     }
@@ -61,7 +61,7 @@ pub fn no_payload(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 0.2, 4.1: a reset by the side that had closed, or in answer to the other side's close.
-pub fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let (mine, theirs) = (facts.me.has(seen::FIN), facts.peer.has(seen::FIN));
     if !mine && !theirs {
         return None;
@@ -93,7 +93,7 @@ fn owes_response(facts: &Facts<'_>) -> bool {
 }
 
 /// 5.5: the path was losing packets when the program gave up.
-pub fn during_loss(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn during_loss(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let recent = facts.own_age_us.is_some_and(|us| us < LOSS_AGE_US_MAX);
     let unacked = facts.flow.unacked(facts.side()).is_some_and(|bytes| bytes > 0);
     if facts.me.retransmission_run() == 0 || !unacked || !recent || facts.form.is_reply() {
@@ -103,7 +103,7 @@ pub fn during_loss(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 }
 
 /// 4.x: ended in mid-exchange.
-pub fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let side = facts.side();
     let own_unacked = facts.flow.unacked(side).is_some_and(|bytes| bytes > 0);
     let missed = facts.ack_rel.is_some_and(|by| by < 0);
@@ -153,7 +153,7 @@ fn unanswered(facts: &Facts<'_>) -> Verdict {
 }
 
 /// 0.2, 6.1: everything was delivered, and a reset took the place of the FIN.
-pub fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+pub(super) fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.around.cohort.is_some_and(|n| n >= 3) {
         return Some(Verdict::new(Subcause::SocketKill, 70).or(Subcause::AbortAfterExchange, 20));
     }

@@ -1,0 +1,245 @@
+//! The engine of one core: frames in, judged resets and mergeable intervals out.
+//!
+//! ```
+//! use resetscope_core::engine::{Config, Engine};
+//! use resetscope_core::frame::{Frame, LinkType};
+//!
+//! let mut engine = Engine::new(&Config { flows: 4096, ..Config::default() }, 0, 1)?;
+//! let frame = Frame { bytes: &[0; 60], wire_len: 60, time_ns: 0, link: LinkType::ETHERNET };
+//! engine.push([frame], 1);
+//! engine.finish();
+//! let interval = engine.take_interval();
+//! assert_eq!(interval.frames.received, 1);
+//! assert!(interval.frames.balances());
+//! # Ok::<(), resetscope_core::flow::table::NoMemory>(())
+//! ```
+
+use crate::flow::table::{FlowTable, NoMemory, Region, Slot};
+use crate::frame::Frame;
+use crate::interval::histogram::Histograms;
+use crate::interval::{Interval, Ledger};
+use crate::judge::event::Event;
+use crate::judge::surroundings::Surroundings;
+use crate::limits::{
+    BURST, EVENTS_PER_SHARD_MIN, FLOWS_DEFAULT, FLOWS_MIN, FLOWS_PER_EVENT, RACE_WINDOW_NS, SHARDS,
+    TEXTS,
+};
+use crate::segment::{RstTexts, Segment};
+use crate::shard::{Report, Shard};
+use crate::wire;
+
+/// What an engine is built for.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Flows held, over all workers together.
+    pub flows: usize,
+    /// How long a verdict stays open for what follows the reset, in nanoseconds of packet time.
+    pub race_window_ns: u64,
+    /// Events kept between two calls of [`Engine::drain_events`], beyond those that a full ring of
+    /// open events can yield at once.
+    pub events: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { flows: FLOWS_DEFAULT, race_window_ns: RACE_WINDOW_NS, events: 8192 }
+    }
+}
+
+/// The shard of a flow hash.
+#[inline]
+#[must_use]
+pub const fn shard_of(hash: u64) -> usize {
+    (hash >> (u64::BITS - SHARDS.trailing_zeros())) as usize
+}
+
+/// The worker that owns a shard.
+#[inline]
+#[must_use]
+pub const fn owner_of(shard: usize, workers: usize) -> usize {
+    shard % workers
+}
+
+/// The engine of one core. It owns every `workers`-th shard.
+pub struct Engine {
+    shards: Vec<Shard>,
+    workers: usize,
+    interval: Interval,
+    events: Vec<Event>,
+    surroundings: Surroundings,
+    burst: Box<[Segment; BURST]>,
+    hints: Box<[Slot; BURST]>,
+    texts: RstTexts,
+}
+
+impl Engine {
+    /// The engine of worker `worker` of `workers`, with all its memory reserved.
+    ///
+    /// # Errors
+    /// [`NoMemory`] when the system refuses the memory.
+    pub fn new(config: &Config, worker: usize, workers: usize) -> Result<Self, NoMemory> {
+        let workers = workers.clamp(1, SHARDS);
+        let owned = (0..SHARDS).filter(|&shard| owner_of(shard, workers) == worker).count();
+        let flows = config.flows.max(FLOWS_MIN) / SHARDS;
+        let ring = (flows / FLOWS_PER_EVENT).max(EVENTS_PER_SHARD_MIN);
+        let shards = FlowTable::family(owned, flows)?
+            .into_iter()
+            .map(|table| Shard::new(table, ring, config.race_window_ns))
+            .collect();
+        Ok(Self {
+            shards,
+            workers,
+            interval: Interval { histograms: Histograms::new(), ..Interval::default() },
+            events: Vec::with_capacity(config.events + ring * owned),
+            surroundings: Surroundings::default(),
+            burst: Box::new([Segment::default(); BURST]),
+            hints: Box::new([Slot::default(); BURST]),
+            texts: RstTexts::new(TEXTS),
+        })
+    }
+
+    /// Analyses frames in order; the first is number `first_frame` of the capture. The engine must
+    /// own all shards.
+    pub fn push<'a>(&mut self, frames: impl IntoIterator<Item = Frame<'a>>, first_frame: u64) {
+        debug_assert_eq!(self.workers, 1, "other workers' flows would be lost");
+        let mut used = 0;
+        for (number, frame) in (first_frame..).zip(frames) {
+            let Some(segment) = self.burst.get_mut(used) else { break };
+            if dissect(&frame, number, segment, &mut self.texts, &mut self.interval.frames) {
+                used += 1;
+            }
+            if used == BURST {
+                self.process_burst(used);
+                used = 0;
+            }
+        }
+        self.process_burst(used);
+    }
+
+    fn process_burst(&mut self, used: usize) {
+        let mut report = Report {
+            interval: &mut self.interval,
+            events: &mut self.events,
+            surroundings: &self.surroundings,
+        };
+        let burst = self.burst.get(..used).unwrap_or_default();
+        take_burst(&mut self.shards, self.workers, burst, &mut self.hints, &self.texts, &mut report);
+        self.texts.clear();
+    }
+
+    /// Analyses segments that belong to shards of this engine.
+    pub fn process(&mut self, segments: &[Segment], texts: &RstTexts) {
+        let mut report = Report {
+            interval: &mut self.interval,
+            events: &mut self.events,
+            surroundings: &self.surroundings,
+        };
+        for burst in segments.chunks(BURST) {
+            take_burst(&mut self.shards, self.workers, burst, &mut self.hints, texts, &mut report);
+        }
+    }
+
+    /// Adds the ledger of frames that were dissected elsewhere.
+    pub fn count_frames(&mut self, ledger: &Ledger) {
+        self.interval.frames.merge(ledger);
+    }
+
+    /// Moves every shard's clock to `now_ns` and judges what falls due until then.
+    pub fn advance(&mut self, now_ns: u64) {
+        self.each_shard(|shard, report| shard.advance(now_ns, report));
+    }
+
+    /// Judges every open event: no more packets will come.
+    pub fn finish(&mut self) {
+        self.each_shard(Shard::finish);
+    }
+
+    fn each_shard(&mut self, mut act: impl FnMut(&mut Shard, &mut Report<'_>)) {
+        let mut report = Report {
+            interval: &mut self.interval,
+            events: &mut self.events,
+            surroundings: &self.surroundings,
+        };
+        for shard in &mut self.shards {
+            act(shard, &mut report);
+        }
+    }
+
+    /// The events judged since the last call, in no particular order.
+    pub fn drain_events(&mut self) -> impl Iterator<Item = Event> + '_ {
+        self.events.drain(..)
+    }
+
+    /// Every event of a frame before this one has been judged; `None` when none is open.
+    #[must_use]
+    pub fn oldest_open_frame(&self) -> Option<u64> {
+        self.shards.iter().filter_map(Shard::oldest_open_frame).min()
+    }
+
+    /// Hands over the interval so far and begins another.
+    #[must_use]
+    pub fn take_interval(&mut self) -> Interval {
+        let empty = Interval { histograms: Histograms::new(), ..Interval::default() };
+        let mut interval = std::mem::replace(&mut self.interval, empty);
+        interval.flows.active = self.shards.iter().map(|shard| shard.table().len() as u64).sum();
+        interval
+    }
+
+    /// The memory of the flow tables, for a caller that wants huge pages for it.
+    #[must_use]
+    pub fn memory(&self) -> Vec<Region> {
+        self.shards.iter().map(|shard| shard.table().memory()).collect()
+    }
+}
+
+/// Takes one burst through the tables in three passes, so that the memory of all its flows is on
+/// its way before the first of them is touched.
+#[inline]
+fn take_burst(
+    shards: &mut [Shard],
+    workers: usize,
+    burst: &[Segment],
+    hints: &mut [Slot; BURST],
+    texts: &RstTexts,
+    report: &mut Report<'_>,
+) {
+    for segment in burst {
+        if let Some(shard) = shards.get(shard_of(segment.hash) / workers) {
+            shard.table().prefetch_bucket(segment.hash);
+        }
+    }
+    for (segment, hint) in burst.iter().zip(hints.iter_mut()) {
+        if let Some(shard) = shards.get(shard_of(segment.hash) / workers) {
+            *hint = shard.table().probe(segment.hash);
+            shard.table().prefetch_record(*hint);
+        }
+    }
+    for (segment, hint) in burst.iter().zip(hints.iter()) {
+        if let Some(shard) = shards.get_mut(shard_of(segment.hash) / workers) {
+            shard.take(segment, *hint, texts, report);
+        }
+    }
+}
+
+/// Dissects one frame into `segment` and counts it; true when it holds a TCP segment.
+#[inline]
+pub fn dissect(
+    frame: &Frame<'_>,
+    number: u64,
+    segment: &mut Segment,
+    texts: &mut RstTexts,
+    ledger: &mut Ledger,
+) -> bool {
+    ledger.received += 1;
+    ledger.bytes += u64::from(frame.wire_len);
+    match wire::dissect(frame, segment, texts) {
+        Ok(()) => {
+            segment.frame = number;
+            true
+        }
+        Err(reason) => {
+            ledger.skip(reason);
+            false
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What one worker saw in one interval: counters and histograms that add up.
+//!
+//! Merging is addition, so the sum over workers, shards, intervals or machines does not depend on
+//! the order in which they are merged.
+
+pub mod histogram;
+
+use crate::flow::table::Class;
+use crate::judge::cause::{Cause, Subcause};
+use crate::judge::event::Event;
+use crate::judge::evidence::Fact;
+use crate::judge::facts::Stage;
+use crate::skip::Skip;
+
+use histogram::{Histograms, Metric};
+
+/// Why a frame was dissected and then not analysed; the value is the counter's index.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// The flow table was full of flows that may not give way to this packet's.
+    TableFull,
+}
+
+impl Shed {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Self; 1] = [Self::TableFull];
+
+    /// The reason's name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TableFull => "table_full",
+        }
+    }
+}
+
+/// The packet ledger: every frame is in exactly one bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Frames received from the source.
+    pub received: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Frames that became part of a flow.
+    pub analysed: u64,
+    /// Frames not used, by [`Skip`].
+    pub skipped: [u64; Skip::ALL.len()],
+    /// Frames that overload shed, by [`Shed`].
+    pub shed: [u64; Shed::ALL.len()],
+}
+
+impl Ledger {
+    /// Whether every frame received is in exactly one bucket.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        let accounted =
+            self.analysed + self.skipped.iter().sum::<u64>() + self.shed.iter().sum::<u64>();
+        self.received == accounted
+    }
+
+    /// Counts a frame that was not used.
+    #[inline]
+    pub fn skip(&mut self, reason: Skip) {
+        if let Some(count) = self.skipped.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a frame that overload shed.
+    #[inline]
+    pub fn shed(&mut self, reason: Shed) {
+        if let Some(count) = self.shed.get_mut(reason as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Adds another ledger to this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.received += other.received;
+        self.bytes += other.bytes;
+        self.analysed += other.analysed;
+        add(&mut self.skipped, &other.skipped);
+        add(&mut self.shed, &other.shed);
+    }
+}
+
+/// Flows opened, held and evicted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flows {
+    /// Connections first seen in the interval.
+    pub opened: u64,
+    /// Connections in the table at its end.
+    pub active: u64,
+    /// Connections that had to give way to others, by [`Class`].
+    pub evicted: [u64; 3],
+}
+
+impl Flows {
+    /// The classes of `evicted`, with their names in reports.
+    pub const EVICTED: [(Class, &'static str); 3] = [
+        (Class::Embryonic, "embryonic"),
+        (Class::Closing, "closing"),
+        (Class::Established, "established"),
+    ];
+
+    /// Counts an eviction.
+    pub fn evict(&mut self, class: Class) {
+        if let Some(count) = self.evicted.get_mut(class.index()) {
+            *count += 1;
+        }
+    }
+}
+
+/// Resets by cause, sub-cause and stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resets {
+    /// RST packets.
+    pub packets: u64,
+    /// Events judged.
+    pub events: u64,
+    /// Events whose details were shed: counted here and above, not listed.
+    pub unlisted: u64,
+    /// Events by [`Cause`].
+    pub by_cause: [u64; Cause::ALL.len()],
+    /// Events by [`Subcause`].
+    pub by_subcause: [u64; Subcause::ALL.len()],
+    /// Events by [`Stage`].
+    pub by_stage: [u64; Stage::ALL.len()],
+}
+
+impl Default for Resets {
+    fn default() -> Self {
+        Self {
+            packets: 0,
+            events: 0,
+            unlisted: 0,
+            by_cause: [0; Cause::ALL.len()],
+            by_subcause: [0; Subcause::ALL.len()],
+            by_stage: [0; Stage::ALL.len()],
+        }
+    }
+}
+
+impl Resets {
+    /// Counts a judged event.
+    pub fn count(&mut self, event: &Event) {
+        let subcause = event.verdict.claim.subcause;
+        self.events += 1;
+        bump(&mut self.by_cause, subcause.cause() as usize);
+        bump(&mut self.by_subcause, subcause as usize);
+        bump(&mut self.by_stage, event.stage as usize);
+    }
+}
+
+fn bump(counts: &mut [u64], index: usize) {
+    if let Some(count) = counts.get_mut(index) {
+        *count += 1;
+    }
+}
+
+fn add(to: &mut [u64], from: &[u64]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+/// Everything of one interval.
+#[derive(Clone, Debug, Default)]
+pub struct Interval {
+    /// The packet ledger.
+    pub frames: Ledger,
+    /// Flows opened, held and evicted.
+    pub flows: Flows,
+    /// Resets by cause, sub-cause and stage.
+    pub resets: Resets,
+    /// Distributions.
+    pub histograms: Histograms,
+}
+
+impl Interval {
+    /// Adds another worker's part of the same interval, or another interval: counts add up, and
+    /// so does `flows.active`, which for workers of one interval is what is wanted.
+    pub fn merge(&mut self, other: &Self) {
+        self.frames.merge(&other.frames);
+        self.flows.opened += other.flows.opened;
+        self.flows.active += other.flows.active;
+        add(&mut self.flows.evicted, &other.flows.evicted);
+        let (to, from) = (&mut self.resets, &other.resets);
+        to.packets += from.packets;
+        to.events += from.events;
+        to.unlisted += from.unlisted;
+        add(&mut to.by_cause, &from.by_cause);
+        add(&mut to.by_subcause, &from.by_subcause);
+        add(&mut to.by_stage, &from.by_stage);
+        self.histograms.merge(&other.histograms);
+    }
+
+    /// Counts a judged event and what it measured.
+    pub fn count(&mut self, event: &Event) {
+        self.resets.count(event);
+        let fact = |fact| event.evidence.get(fact).and_then(|value| u64::try_from(value).ok());
+        let mut record = |metric, value: Option<u64>| {
+            if let Some(value) = value {
+                self.histograms.record(metric, value);
+            }
+        };
+        record(Metric::RstLatency, fact(Fact::TriggerAgeUs));
+        record(Metric::ConnectionAge, fact(Fact::AgeMs));
+        record(Metric::IdleBeforeReset, fact(Fact::IdleMs));
+        let bytes = fact(Fact::BytesC).zip(fact(Fact::BytesS)).map(|(client, server)| client + server);
+        record(Metric::BytesAtReset, bytes);
+        record(Metric::RetransmissionsBefore, Some(fact(Fact::RetxBefore).unwrap_or(0)));
+        record(Metric::PacketsPerEvent, Some(event.packets.into()));
+    }
+}

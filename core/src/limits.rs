@@ -1,0 +1,45 @@
+//! Every bound of the engine in one place, with its reason.
+
+/// Segments that the engine prefetches together. Batches of 64–128 hide a memory access of 100 ns
+/// behind the work on the others; larger ones push each other out of the first-level cache.
+pub const BURST: usize = 128;
+
+/// Logical shards. A power of two, more than any machine has cores, and few enough that a shard's
+/// hot fields stay in cache.
+pub const SHARDS: usize = 64;
+
+/// Flows held when nothing else is asked for: about 180 MB.
+pub const FLOWS_DEFAULT: usize = 1 << 20;
+
+/// The fewest flows that a capacity may name: one bucket pair a shard.
+pub const FLOWS_MIN: usize = SHARDS * 16;
+
+/// Open reset events for each flow of capacity: a 64th. Beyond that the oldest is judged early.
+pub const FLOWS_PER_EVENT: usize = 64;
+
+/// Open reset events that a shard always has room for.
+pub const EVENTS_PER_SHARD_MIN: usize = 64;
+
+/// How long a verdict waits for what follows a reset, in nanoseconds of packet time: longer than
+/// two retransmission timeouts of one second (RFC 6298) would be, shorter than patience.
+pub const RACE_WINDOW_NS: u64 = 2_000_000_000;
+
+/// One tick of the table's clock, in nanoseconds.
+pub const TICK_NS: u64 = 4_000_000_000;
+
+/// Ticks after which a handshake that never completed is forgotten: 120 s, as SYN retries take at
+/// most 63 s to give up on Linux and 127 s to be answered.
+pub const EMBRYONIC_TICKS: u8 = 30;
+
+/// Ticks after which a closed or reset connection is forgotten: 240 s, twice the longest customary
+/// TIME-WAIT (RFC 9293 section 3.4.2: MSL of 2 minutes).
+pub const CLOSING_TICKS: u8 = 60;
+
+/// Ticks within which use shields an established flow from newcomers that are only a SYN: 60 s.
+pub const SHIELD_TICKS: u8 = 15;
+
+/// Sweeps of the table at each tick are this part of it, so that a pass takes 32 s.
+pub const SWEEP_PARTS: usize = 8;
+
+/// Texts of resets kept for each burst: every segment may carry one.
+pub const TEXTS: usize = BURST;

@@ -1,0 +1,387 @@
+//! One logical shard: its flows, its open reset events, its clock.
+//!
+//! Everything here depends only on the shard's own packets, in their order, and on the times at
+//! which [`Shard::advance`] is called: so it does not matter which core owns the shard.
+
+use crate::flow::record::{FlowRecord, elapsed, ended, micros, seen, state};
+use crate::flow::table::{AGE_MAX, Class, FlowTable, Slot};
+use crate::interval::histogram::Metric;
+use crate::interval::{Interval, Shed};
+use crate::judge::event::Event;
+use crate::judge::judge;
+use crate::judge::open::{Belongs, OpenEvent, Rst};
+use crate::judge::surroundings::Surroundings;
+use crate::limits::{
+    CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SWEEP_PARTS, TICK_NS,
+};
+use crate::segment::{RstTexts, Segment, TcpFlags};
+use crate::track::{self, Opening};
+
+/// Where a shard reports to: the counters and the event buffer of the engine that owns it.
+pub(crate) struct Report<'a> {
+    pub(crate) interval: &'a mut Interval,
+    pub(crate) events: &'a mut Vec<Event>,
+    pub(crate) surroundings: &'a Surroundings,
+}
+
+impl Report<'_> {
+    /// Counts an event and keeps its details while there is room.
+    fn event(&mut self, event: &Event) {
+        self.interval.count(event);
+        if self.events.len() < self.events.capacity() {
+            self.events.push(*event);
+        } else {
+            self.interval.resets.unlisted += 1;
+        }
+    }
+}
+
+/// One logical shard.
+pub(crate) struct Shard {
+    table: FlowTable<FlowRecord>,
+    ring: Vec<OpenEvent>,
+    ring_size: usize,
+    head: u64,
+    tail: u64,
+    race_window_ns: u64,
+    clock_ns: u64,
+    next_due_ns: u64,
+    tick_at_ns: u64,
+    tick: u8,
+    hand: usize,
+}
+
+impl Shard {
+    /// A shard around `table` with room for `ring_size` open events.
+    pub(crate) fn new(
+        table: FlowTable<FlowRecord>,
+        ring_size: usize,
+        race_window_ns: u64,
+    ) -> Self {
+        Self {
+            table,
+            ring: Vec::with_capacity(ring_size),
+            ring_size: ring_size.max(1),
+            head: 0,
+            tail: 0,
+            race_window_ns,
+            clock_ns: 0,
+            next_due_ns: 0,
+            tick_at_ns: 0,
+            tick: 0,
+            hand: 0,
+        }
+    }
+
+    pub(crate) const fn table(&self) -> &FlowTable<FlowRecord> {
+        &self.table
+    }
+
+    /// The frame of the oldest event that is still open.
+    pub(crate) fn oldest_open_frame(&self) -> Option<u64> {
+        (self.head..self.tail)
+            .filter_map(|ticket| self.ring.get(self.place(ticket)))
+            .find(|event| event.open)
+            .map(|event| event.rst.frame)
+    }
+
+    #[inline]
+    const fn place(&self, ticket: u64) -> usize {
+        (ticket % self.ring_size as u64) as usize
+    }
+
+    /// Moves the clock to `now_ns`, if that is ahead, and does what falls due until then.
+    #[inline]
+    pub(crate) fn advance(&mut self, now_ns: u64, report: &mut Report<'_>) {
+        if now_ns > self.clock_ns {
+            self.clock_ns = now_ns;
+            if now_ns >= self.next_due_ns {
+                self.run_due(report);
+            }
+        }
+    }
+
+    #[cold]
+    fn run_due(&mut self, report: &mut Report<'_>) {
+        while let Some(event) = self.oldest() {
+            if event.open && event.deadline_ns > self.clock_ns {
+                break;
+            }
+            self.close(self.place(self.head), report);
+            self.head += 1;
+        }
+        if self.clock_ns >= self.tick_at_ns {
+            self.turn();
+        }
+        let verdict = self.oldest().map_or(u64::MAX, |event| event.deadline_ns);
+        self.next_due_ns = verdict.min(self.tick_at_ns);
+    }
+
+    fn oldest(&self) -> Option<&OpenEvent> {
+        if self.head == self.tail { None } else { self.ring.get(self.place(self.head)) }
+    }
+
+    /// Turns the table's clock and sweeps a part of the table.
+    fn turn(&mut self) {
+        let ticks = if self.tick_at_ns == 0 {
+            1
+        } else {
+            (self.clock_ns - self.tick_at_ns) / TICK_NS + 1
+        };
+        self.tick_at_ns = (self.clock_ns / TICK_NS + 1).saturating_mul(TICK_NS);
+        if ticks > 32 {
+            self.table.leap(self.tick, u32::try_from(ticks).unwrap_or(u32::MAX));
+        }
+        self.tick = self.tick.wrapping_add(ticks as u8);
+        let part = self.table.buckets().div_ceil(SWEEP_PARTS);
+        let parts = usize::try_from(ticks).unwrap_or(SWEEP_PARTS).min(SWEEP_PARTS);
+        let limit = |class| match class {
+            Class::Embryonic => EMBRYONIC_TICKS,
+            Class::Closing => CLOSING_TICKS,
+            Class::Established | Class::Pinned => AGE_MAX,
+        };
+        self.hand =
+            self.table.sweep(self.hand, part * parts, self.tick, limit, |_, _, _| {});
+    }
+
+    /// Takes one segment. `hint` is where [`FlowTable::probe`] expects its flow.
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        segment: &Segment,
+        hint: Slot,
+        texts: &RstTexts,
+        report: &mut Report<'_>,
+    ) {
+        self.advance(segment.time_ns, report);
+        if segment.flags.any(TcpFlags::RST) {
+            report.interval.resets.packets += 1;
+        }
+        let slot = match self.table.find_hinted(segment.hash, &segment.key, hint) {
+            Some(slot) => slot,
+            None => match self.open_flow(segment, report) {
+                Some(slot) => slot,
+                None => {
+                    report.interval.frames.shed(Shed::TableFull);
+                    return;
+                }
+            },
+        };
+        report.interval.frames.analysed += 1;
+        if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
+            if segment.flags.any(TcpFlags::RST) {
+                self.take_rst(segment, slot, texts, report);
+                return;
+            }
+            if self.take_opening(segment, slot, report) {
+                return;
+            }
+        }
+        let now = micros(segment.time_ns);
+        let flow = self.table.record_mut(slot);
+        if flow.event != 0 {
+            let flow = *flow;
+            self.note_after(segment, &flow);
+        }
+        let flow = self.table.record_mut(slot);
+        let before = flow.state;
+        track::observe(flow, segment, now);
+        if (flow.state & !before) & state::ESTABLISHED != 0 && !flow.is(state::MIDSTREAM) {
+            let rtt = elapsed(flow.first(), now);
+            report.interval.histograms.record(Metric::HandshakeRtt, rtt);
+        }
+        let class = flow.class();
+        self.table.touch(slot, class, self.tick);
+    }
+
+    /// Makes a record for a flow that is not in the table.
+    fn open_flow(&mut self, segment: &Segment, report: &mut Report<'_>) -> Option<Slot> {
+        let inserted =
+            self.table.insert(segment.hash, Class::Embryonic, self.tick, SHIELD_TICKS)?;
+        if let Some(class) = inserted.evicted {
+            report.interval.flows.evict(class);
+        }
+        report.interval.flows.opened += 1;
+        *self.table.record_mut(inserted.slot) = track::begin(segment, micros(segment.time_ns));
+        Some(inserted.slot)
+    }
+
+    /// Decides what a SYN or SYN-ACK means; true when nothing is left to track.
+    fn take_opening(&mut self, segment: &Segment, slot: Slot, report: &mut Report<'_>) -> bool {
+        let flow = *self.table.record(slot);
+        match track::opening(&flow, segment) {
+            Opening::Known => false,
+            Opening::New => {
+                if flow.last_packets() > 0 || flow.was_reset() {
+                    self.reopen(segment, slot, &flow, report);
+                }
+                false
+            }
+            Opening::OnLive => {
+                if flow.event != 0 {
+                    self.note_after(segment, &flow);
+                }
+                let flow = self.table.record_mut(slot);
+                track::observe_syn_on_live(flow, segment, micros(segment.time_ns));
+                true
+            }
+        }
+    }
+
+    /// Starts the record of a new connection on the same 5-tuple.
+    fn reopen(
+        &mut self,
+        segment: &Segment,
+        slot: Slot,
+        flow: &FlowRecord,
+        report: &mut Report<'_>,
+    ) {
+        let mut place = flow.event;
+        while let Some(event) = Self::event_at(&mut self.ring, place) {
+            event.after.reopened = true;
+            let (index, next) = (place as usize - 1, event.next);
+            self.close(index, report);
+            place = next;
+        }
+        report.interval.flows.opened += 1;
+        *self.table.record_mut(slot) = track::begin(segment, micros(segment.time_ns));
+        self.table.touch(slot, Class::Embryonic, self.tick);
+    }
+
+    /// The open event behind a record's or event's reference.
+    fn event_at(ring: &mut [OpenEvent], place: u32) -> Option<&mut OpenEvent> {
+        ring.get_mut((place as usize).checked_sub(1)?).filter(|event| event.open)
+    }
+
+    /// Lets the flow's open events see a packet that followed them.
+    #[cold]
+    fn note_after(&mut self, segment: &Segment, flow: &FlowRecord) {
+        let mut place = flow.event;
+        while let Some(event) = Self::event_at(&mut self.ring, place) {
+            event.observe(segment, flow);
+            place = event.next;
+        }
+    }
+
+    fn take_rst(
+        &mut self,
+        segment: &Segment,
+        slot: Slot,
+        texts: &RstTexts,
+        report: &mut Report<'_>,
+    ) {
+        let flow = *self.table.record(slot);
+        match Self::event_at(&mut self.ring, flow.event) {
+            None => {
+                let event = self.open_event(segment, slot, texts, false, report);
+                self.table.record_mut(slot).event = event;
+            }
+            Some(event) => match event.relation(segment, &flow) {
+                Belongs::Same => event.add_rst(segment, &flow),
+                Belongs::Aftermath => self.take_aftermath(segment, slot, &flow, texts, report),
+                Belongs::NewDeath => {
+                    // An aftermath of the first death stays open by itself: its place in the ring
+                    // may be taken again before that of the new event, so nothing may point at it.
+                    self.close(flow.event as usize - 1, report);
+                    let place = self.open_event(segment, slot, texts, false, report);
+                    self.table.record_mut(slot).event = place;
+                }
+            },
+        }
+        self.mark_reset(segment, slot);
+    }
+
+    /// Adds a RST to the aftermath of the flow's open event, or opens that.
+    fn take_aftermath(
+        &mut self,
+        segment: &Segment,
+        slot: Slot,
+        flow: &FlowRecord,
+        texts: &RstTexts,
+        report: &mut Report<'_>,
+    ) {
+        let next = Self::event_at(&mut self.ring, flow.event).map_or(0, |event| event.next);
+        if let Some(aftermath) = Self::event_at(&mut self.ring, next) {
+            aftermath.add_rst(segment, flow);
+            return;
+        }
+        let place = self.open_event(segment, slot, texts, true, report);
+        match Self::event_at(&mut self.ring, flow.event) {
+            Some(event) if flow.event != place => event.next = place,
+            // The ring was full and the first event had to be judged to make room.
+            _ => self.table.record_mut(slot).event = place,
+        }
+    }
+
+    /// Opens an event for a RST; judges the oldest first when there is no room. Returns its place.
+    fn open_event(
+        &mut self,
+        segment: &Segment,
+        slot: Slot,
+        texts: &RstTexts,
+        aftermath: bool,
+        report: &mut Report<'_>,
+    ) -> u32 {
+        if self.tail - self.head == self.ring_size as u64 {
+            let place = self.place(self.head);
+            if let Some(event) = self.ring.get_mut(place) {
+                event.after.window_cut = true;
+            }
+            self.close(place, report);
+            self.head += 1;
+        }
+        let deadline_ns = self.clock_ns.saturating_add(self.race_window_ns);
+        let rst = Rst::new(segment, texts.get(segment.text));
+        let event = OpenEvent::new(self.table.record(slot), rst, deadline_ns, aftermath, slot);
+        let place = self.place(self.tail);
+        match self.ring.get_mut(place) {
+            Some(free) => *free = event,
+            None => self.ring.push(event),
+        }
+        self.tail += 1;
+        self.next_due_ns = self.next_due_ns.min(deadline_ns);
+        u32::try_from(place + 1).unwrap_or(0)
+    }
+
+    /// Writes into the record that a RST was seen.
+    fn mark_reset(&mut self, segment: &Segment, slot: Slot) {
+        let side = usize::from(segment.direction & 1);
+        let flow = self.table.record_mut(slot);
+        let refused = flow.last_kind[side ^ 1] & crate::flow::record::kind::SYN != 0
+            && !flow.dir[side].has(seen::SYN_ACK | seen::ACK | seen::DATA)
+            && flow.initiator() == Some(side ^ 1);
+        if refused {
+            flow.ended |= ended::REFUSED;
+        }
+        flow.ended |= ended::RESET_BY << side;
+        if !flow.dir[side].has(seen::RST) {
+            flow.append_history(side, seen::RST);
+            flow.dir[side].flags |= seen::RST;
+        }
+        let class = flow.class();
+        self.table.touch(slot, class, self.tick);
+    }
+
+    /// Judges the event at `place`, if it is still open, and lets go of its flow.
+    fn close(&mut self, place: usize, report: &mut Report<'_>) {
+        let Some(event) = self.ring.get_mut(place).filter(|event| event.open) else { return };
+        event.open = false;
+        report.event(&judge(event, report.surroundings));
+        let (slot, key, next) = (event.slot, event.flow.key, event.next);
+        let next_open = Self::event_at(&mut self.ring, next).is_some();
+        let flow = self.table.record_mut(slot);
+        if flow.key == key && flow.event as usize == place + 1 {
+            flow.event = if next_open { next } else { 0 };
+            let class = flow.class();
+            self.table.touch(slot, class, self.tick);
+        }
+    }
+
+    /// Judges all that is open: the capture ends here.
+    pub(crate) fn finish(&mut self, report: &mut Report<'_>) {
+        while self.head != self.tail {
+            self.close(self.place(self.head), report);
+            self.head += 1;
+        }
+    }
+}

@@ -165,6 +165,12 @@ impl Engine {
         }
     }
 
+    /// Whether events wait to be drained.
+    #[must_use]
+    pub const fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
     /// The events judged since the last call, in no particular order.
     pub fn drain_events(&mut self) -> impl Iterator<Item = Event> + '_ {
         self.events.drain(..)

@@ -1,0 +1,109 @@
+//! One run over recorded traffic: source → workers → collector → sink.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, thread};
+
+use crossbeam::channel::{Sender, bounded};
+use resetscope_core::engine::{Config, Engine};
+use resetscope_core::flow::table::NoMemory;
+
+use crate::collect::{Sink, collect};
+use crate::feed::Feed;
+use crate::source::{Damage, Progress, Source, SourceError};
+use crate::worker::{Message, desks, run_alone, run_together};
+
+/// Messages that may wait for the collector.
+const QUEUE: usize = 64;
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Workers, at least 1.
+    pub workers: usize,
+    /// Length of an interval in nanoseconds of packet time; `None` for one over everything.
+    pub interval_ns: Option<u64>,
+    /// What the engines are built for.
+    pub engine: Config,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The flow tables do not fit.
+    #[error("cannot reserve the flow table; lower --flows")]
+    Memory(#[from] NoMemory),
+    /// The results could not be written.
+    #[error("cannot write the results")]
+    Write(#[source] io::Error),
+    /// The source as a whole broke.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The system refused a thread.
+    #[error("cannot start a worker thread")]
+    Thread(#[source] io::Error),
+}
+
+/// Runs `plan` over `source` into `sink`, and returns what was damaged in the input. `watch` is
+/// called now and then with how far the source has come; `stop` ends the run early, with all
+/// results so far.
+///
+/// # Errors
+/// See [`RunError`]; a broken pipe is among [`RunError::Write`].
+pub fn run(
+    plan: &Plan,
+    source: Box<dyn Source>,
+    sink: &mut dyn Sink,
+    stop: &Arc<AtomicBool>,
+    watch: &(dyn Fn(Progress) + Sync),
+) -> Result<Vec<Damage>, RunError> {
+    let workers = plan.workers.max(1);
+    let engines = (0..workers)
+        .map(|worker| Engine::new(&plan.engine, worker, workers))
+        .collect::<Result<Vec<_>, _>>()?;
+    let feed = Mutex::new(Feed::new(source, plan.interval_ns, Arc::clone(stop)));
+    let (send, receive) = bounded(QUEUE);
+    let done = AtomicBool::new(false);
+    let collected = thread::scope(|scope| {
+        spawn_workers(scope, engines, &feed, &send).map_err(RunError::Thread)?;
+        drop(send);
+        let watcher = scope.spawn(|| progress(&feed, &done, watch));
+        let collected = collect(&receive, workers, sink);
+        // Workers whose collector has gone find the channel closed and the feed stopped.
+        drop(receive);
+        if collected.is_err() {
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        watcher.thread().unpark();
+        collected.map_err(RunError::Write)
+    });
+    let (source, error) = feed.into_inner().unwrap_or_else(PoisonError::into_inner).into_parts();
+    collected?;
+    match error {
+        Some(error) => Err(error.into()),
+        None => Ok(source.damage().to_vec()),
+    }
+}
+
+fn spawn_workers<'scope, 'env>(
+    scope: &'scope thread::Scope<'scope, 'env>,
+    engines: Vec<Engine>,
+    feed: &'env Mutex<Feed>,
+    collector: &Sender<Message>,
+) -> io::Result<()> {
+    let name = |worker: usize| thread::Builder::new().name(format!("worker-{worker}"));
+    if let [_] = engines.as_slice() {
+        for mut engine in engines {
+            let collector = collector.clone();
+            name(0).spawn_scoped(scope, move || run_alone(&mut engine, feed, collector))?;
+        }
+        return Ok(());
+    }
+    for (mut engine, desk) in engines.into_iter().zip(desks_for(collector, feed)) {
+        let collector = collector.clone();
+        name(desk.worker())
+            .spawn_scoped(scope, move || run_together(&mut engine, feed, desk, collector))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Sinks: where summaries and events go, and in which words.
+
+pub mod community_id;
+pub mod event;
+pub mod summary;
+pub mod table;
+
+use std::io::{self, Write};
+
+use resetscope_core::judge::event::Event;
+
+use crate::collect::{Sink, Summary};
+
+/// How summaries are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Text for a person.
+    Table,
+    /// One JSON object a summary, one a line.
+    Json,
+}
+
+/// Writes summaries to one place and events, if wanted, to another.
+pub struct Output {
+    /// How summaries are written.
+    pub format: Format,
+    /// Services and hosts that each summary lists.
+    pub top: usize,
+    /// Where summaries go.
+    pub summaries: Box<dyn Write>,
+    /// Where events go.
+    pub events: Option<Box<dyn Write>>,
+    /// A summary was written before: text needs an empty line between two.
+    pub several: bool,
+}
+
+impl Output {
+    /// Writes out what is still buffered.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn flush(&mut self) -> io::Result<()> {
+        if let Some(events) = &mut self.events {
+            events.flush()?;
+        }
+        self.summaries.flush()
+    }
+}
+
+impl Sink for Output {
+    fn event(&mut self, judged: &Event) -> io::Result<()> {
+        match &mut self.events {
+            Some(out) => event::write(out, judged),
+            None => Ok(()),
+        }
+    }
+
+    fn summary(&mut self, judged: &Summary) -> io::Result<()> {
+        match self.format {
+            Format::Json => summary::write(&mut self.summaries, judged, self.top)?,
+            Format::Table => {
+                if self.several {
+                    writeln!(self.summaries)?;
+                }
+                table::write(&mut self.summaries, judged, self.top)?;
+            }
+        }
+        self.several = true;
+        // Whoever reads along sees each interval, and its events, when it ends.
+        self.flush()
+    }
+}

@@ -1,0 +1,196 @@
+//! Summaries as JSON, one a line: schema `resetscope.summary/1`.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use resetscope_core::interval::histogram::Metric;
+use resetscope_core::interval::{Flows, Shed};
+use resetscope_core::judge::cause::{Cause, Subcause};
+use resetscope_core::judge::facts::Stage;
+use resetscope_core::skip::Skip;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::collect::Summary;
+use crate::collect::top::Tally;
+
+/// The schema's name and version.
+pub const SCHEMA: &str = "resetscope.summary/1";
+
+/// Counts under their names, in a fixed order.
+struct Counts(Vec<(&'static str, u64)>);
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, count) in &self.0 {
+            map.serialize_entry(name, count)?;
+        }
+        map.end()
+    }
+}
+
+fn counts<T: Copy>(names: &[T], values: &[u64], name: impl Fn(T) -> &'static str) -> Counts {
+    Counts(names.iter().zip(values).map(|(&key, &count)| (name(key), count)).collect())
+}
+
+#[derive(Serialize)]
+struct Line {
+    schema: &'static str,
+    interval: IntervalPart,
+    frames: FramesPart,
+    flows: FlowsPart,
+    resets: ResetsPart,
+    histograms: BTreeMap<&'static str, HistogramPart>,
+    top: TopPart,
+}
+
+#[derive(Serialize)]
+struct IntervalPart {
+    seq: u64,
+    start_ns: u64,
+    end_ns: u64,
+}
+
+#[derive(Serialize)]
+struct FramesPart {
+    received: u64,
+    bytes: u64,
+    analysed: u64,
+    skipped: Counts,
+    shed: Counts,
+}
+
+#[derive(Serialize)]
+struct FlowsPart {
+    opened: u64,
+    active: u64,
+    evicted: Counts,
+}
+
+#[derive(Serialize)]
+struct ResetsPart {
+    packets: u64,
+    events: u64,
+    unlisted: u64,
+    by_cause: Counts,
+    by_subcause: Counts,
+    by_stage: Counts,
+}
+
+#[derive(Serialize)]
+struct HistogramPart {
+    unit: &'static str,
+    count: u64,
+    p50: u64,
+    p90: u64,
+    p99: u64,
+    p999: u64,
+    max: u64,
+}
+
+#[derive(Serialize)]
+struct TopPart {
+    services: Vec<ServicePart>,
+    hosts: Vec<HostPart>,
+}
+
+#[derive(Serialize)]
+struct ServicePart {
+    addr: IpAddr,
+    port: u16,
+    #[serde(flatten)]
+    tally: TallyPart,
+}
+
+#[derive(Serialize)]
+struct HostPart {
+    addr: IpAddr,
+    #[serde(flatten)]
+    tally: TallyPart,
+}
+
+#[derive(Serialize)]
+struct TallyPart {
+    events: u64,
+    packets: u64,
+    by_cause: Counts,
+}
+
+impl From<&Tally> for TallyPart {
+    fn from(tally: &Tally) -> Self {
+        let mut by_cause = counts(&Cause::ALL, &tally.by_cause, Cause::name);
+        by_cause.0.retain(|(_, count)| *count > 0);
+        Self { events: tally.events, packets: tally.packets, by_cause }
+    }
+}
+
+fn histograms(summary: &Summary) -> BTreeMap<&'static str, HistogramPart> {
+    let part = |metric: Metric| {
+        let histogram = summary.interval.histograms.get(metric)?;
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        let part = HistogramPart {
+            unit: metric.unit(),
+            count: histogram.len(),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: histogram.max(),
+        };
+        Some((metric.name(), part))
+    };
+    Metric::ALL.iter().filter_map(|&metric| part(metric)).collect()
+}
+
+/// Writes a summary as one line, with the `top` services and hosts.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write(out: &mut dyn Write, summary: &Summary, top: usize) -> io::Result<()> {
+    let interval = &summary.interval;
+    let (frames, resets) = (&interval.frames, &interval.resets);
+    let mut by_subcause = counts(Subcause::ALL, &resets.by_subcause, Subcause::id);
+    by_subcause.0.retain(|(_, count)| *count > 0);
+    let evicted = Flows::EVICTED.map(|(_, name)| name);
+    let services = summary.top.services(top).into_iter();
+    let hosts = summary.top.hosts(top).into_iter();
+    let line = Line {
+        schema: SCHEMA,
+        interval: IntervalPart {
+            seq: summary.span.seq,
+            start_ns: summary.span.start_ns,
+            end_ns: summary.span.end_ns,
+        },
+        frames: FramesPart {
+            received: frames.received,
+            bytes: frames.bytes,
+            analysed: frames.analysed,
+            skipped: counts(&Skip::ALL, &frames.skipped, Skip::name),
+            shed: counts(&Shed::ALL, &frames.shed, Shed::name),
+        },
+        flows: FlowsPart {
+            opened: interval.flows.opened,
+            active: interval.flows.active,
+            evicted: counts(&evicted, &interval.flows.evicted, |name| name),
+        },
+        resets: ResetsPart {
+            packets: resets.packets,
+            events: resets.events,
+            unlisted: resets.unlisted,
+            by_cause: counts(&Cause::ALL, &resets.by_cause, Cause::name),
+            by_subcause,
+            by_stage: counts(&Stage::ALL, &resets.by_stage, Stage::name),
+        },
+        histograms: histograms(summary),
+        top: TopPart {
+            services: services
+                .map(|((addr, port), tally)| ServicePart { addr, port, tally: tally.into() })
+                .collect(),
+            hosts: hosts.map(|(addr, tally)| HostPart { addr, tally: tally.into() }).collect(),
+        },
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.write_all(b"\n")
+}

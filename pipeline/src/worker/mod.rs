@@ -1,0 +1,161 @@
+//! Workers: each owns some of the shards, and all of them share the reading and dissecting.
+//!
+//! One worker alone runs frames straight through its engine. Several take turns at the feed, a
+//! batch at a time; who took a batch dissects it and sends each segment to the owner of its shard
+//! ([`exchange`]). Owners take the parcels in the order of the batches, so every shard sees its
+//! packets in the order of the capture.
+
+mod exchange;
+
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam::channel::Sender;
+use crossbeam::utils::Backoff;
+use resetscope_core::engine::Engine;
+use resetscope_core::interval::Interval;
+use resetscope_core::judge::event::Event;
+
+use crate::feed::{Cut, Feed, Signal, Span};
+use crate::source::Batch;
+
+use exchange::Desk;
+pub use exchange::desks;
+
+/// Frames of a batch: small enough that its segments stay in the second-level cache.
+pub const BATCH_FRAMES: usize = 1024;
+
+/// What a worker tells the collector.
+pub enum Message {
+    /// Events judged during interval `seq`.
+    Events {
+        /// The worker.
+        worker: usize,
+        /// The interval in which they were judged.
+        seq: u64,
+        /// The events, in no particular order.
+        events: Vec<Event>,
+        /// All events of frames before this one have been sent.
+        watermark: u64,
+    },
+    /// The worker's part of an interval that has ended.
+    Interval {
+        /// The interval.
+        span: Span,
+        /// The worker's part of it.
+        interval: Box<Interval>,
+    },
+}
+
+/// The state that a worker needs to report.
+struct Reporter {
+    worker: usize,
+    seq: u64,
+    collector: Sender<Message>,
+}
+
+impl Reporter {
+    /// Sends what has been judged. `through` is the number of the last frame that was analysed.
+    fn events(&self, engine: &mut Engine, through: u64) {
+        let next = through.saturating_add(1);
+        let watermark = engine.oldest_open_frame().map_or(next, |oldest| oldest.min(next));
+        let events: Vec<Event> = engine.drain_events().collect();
+        let message = Message::Events { worker: self.worker, seq: self.seq, events, watermark };
+        // A collector that has gone does not want anything any more.
+        let _ = self.collector.send(message);
+    }
+
+    /// Does what follows a batch; true at the end of all.
+    fn signal(&mut self, engine: &mut Engine, signal: Signal, through: u64) -> bool {
+        match signal {
+            Signal::Go => {
+                if engine.has_events() {
+                    self.events(engine, through);
+                }
+                false
+            }
+            Signal::Advance(now_ns) => {
+                engine.advance(now_ns);
+                self.events(engine, through);
+                false
+            }
+            Signal::Close { span, next_seq } => {
+                engine.advance(span.end_ns);
+                self.hand_over(engine, span, through);
+                self.seq = next_seq;
+                false
+            }
+            Signal::Finish(span) => {
+                engine.finish();
+                self.hand_over(engine, span, u64::MAX - 1);
+                true
+            }
+        }
+    }
+
+    fn hand_over(&self, engine: &mut Engine, span: Span, through: u64) {
+        self.events(engine, through);
+        let interval = Box::new(engine.take_interval());
+        let _ = self.collector.send(Message::Interval { span, interval });
+    }
+}
+
+/// Runs the only worker until the feed ends.
+pub fn run_alone(engine: &mut Engine, feed: &Mutex<Feed>, collector: Sender<Message>) {
+    let mut reporter = Reporter { worker: 0, seq: 0, collector };
+    let mut batch = Batch::new(BATCH_FRAMES);
+    let mut through = 0;
+    loop {
+        let cut = feed.lock().unwrap_or_else(PoisonError::into_inner).next(&mut batch);
+        let Some(cut) = cut else { return };
+        engine.push(batch.frames(), batch.first_number());
+        through += batch.len() as u64;
+        if reporter.signal(engine, cut.signal, through) {
+            return;
+        }
+    }
+}
+
+/// Runs one of several workers until the feed ends.
+pub fn run_together(
+    engine: &mut Engine,
+    feed: &Mutex<Feed>,
+    mut desk: Desk,
+    collector: Sender<Message>,
+) {
+    let mut reporter = Reporter { worker: desk.worker(), seq: 0, collector };
+    let mut batch = Batch::new(BATCH_FRAMES);
+    let backoff = Backoff::new();
+    loop {
+        while let Some(parcel) = desk.receive() {
+            engine.count_frames(parcel.ledger());
+            engine.process(parcel.segments(), parcel.texts());
+            let (signal, through) = (parcel.signal(), parcel.through());
+            desk.give_back(parcel);
+            backoff.reset();
+            if reporter.signal(engine, signal, through) {
+                return;
+            }
+        }
+        if desk.can_send() && take_turn(feed, &mut batch, &mut desk) {
+            backoff.reset();
+        } else if backoff.is_completed() {
+            // The others are reading or analysing; a short sleep costs less than spinning on the
+            // core that they may need.
+            std::thread::sleep(std::time::Duration::from_micros(20));
+        } else {
+            backoff.snooze();
+        }
+    }
+}
+
+/// Takes the next batch from the feed, if nobody else is at it, and sends it on.
+fn take_turn(feed: &Mutex<Feed>, batch: &mut Batch, desk: &mut Desk) -> bool {
+    let cut: Option<Cut> = match feed.try_lock() {
+        Ok(mut feed) => feed.next(batch),
+        Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner().next(batch),
+        Err(std::sync::TryLockError::WouldBlock) => None,
+    };
+    let Some(cut) = cut else { return false };
+    desk.send(batch, cut);
+    true
+}

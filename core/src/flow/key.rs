@@ -25,11 +25,7 @@ impl FlowKey {
     /// The key of a packet from `source` to `destination`, and the packet's direction in it.
     #[inline]
     #[must_use]
-    pub fn new(
-        source: ([u8; 16], u16),
-        destination: ([u8; 16], u16),
-        domain: u32,
-    ) -> (Self, u8) {
+    pub fn new(source: ([u8; 16], u16), destination: ([u8; 16], u16), domain: u32) -> (Self, u8) {
         if source <= destination {
             (Self { addr: [source.0, destination.0], port: [source.1, destination.1], domain }, 0)
         } else {

@@ -1,0 +1,282 @@
+//! One capture from end to end: opened, recognised, walked, and its damage noted.
+
+use super::batch::{Batch, Slot};
+use super::decompress::decompress;
+use super::error::{Damage, SourceError, shown};
+use super::input::{Bytes, Opened, Options};
+use super::pcap::{self, Header};
+use super::pcapng::Sections;
+use super::probe::{Kind, Prefix};
+use super::readahead::{Counted, Feed};
+use super::walk::{Room, Stop, Walked};
+use super::window::{More, Window};
+use std::io::{self, Cursor, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Layers of compression that are taken off.
+const LAYERS_MAX: usize = 3;
+
+/// Bytes of buffers that one batch may keep from being used again before it is handed over though
+/// not full: a slow pipe gives buffers with little in them.
+const HELD_BYTES_MAX: usize = 32 << 20;
+
+/// How a capture is going to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Read in full; compressed ones and streams by a thread of their own.
+    Read,
+    /// Read in full, without a thread.
+    ReadInline,
+    /// Looked into for the time of its first frame, then closed.
+    Look,
+}
+
+/// Bytes decompressed at a time when only looking.
+const LOOK_BYTES: usize = 64 << 10;
+
+/// An open capture.
+pub(super) struct Capture {
+    path: PathBuf,
+    size: Option<u64>,
+    window: Window,
+    format: Format,
+    /// Bytes read of the input as it lies, when a reader counts them.
+    read_bytes: Option<Arc<AtomicU64>>,
+    /// The batch's index for the window's memory, and the filling it was given in.
+    held: Option<(u64, u16)>,
+    ended: bool,
+    damage: Option<Damage>,
+}
+
+/// What walks the records.
+enum Format {
+    Pcap(Header),
+    Pcapng(Sections),
+}
+
+/// Where a run through a capture ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// The batch is full.
+    Full,
+    /// The next frame has this time, which is not before the limit.
+    Limit(u64),
+    /// The batch holds something and more is not there yet.
+    Later,
+    /// There are no more frames.
+    End,
+}
+
+impl Format {
+    fn walk(&mut self, bytes: &[u8], at: usize, room: Room<'_>) -> Walked {
+        match self {
+            Self::Pcap(header) => header.walk(bytes, at, room),
+            Self::Pcapng(sections) => sections.walk(bytes, at, room),
+        }
+    }
+
+    fn describe_cut(&self, rest: &[u8]) -> Option<String> {
+        match self {
+            Self::Pcap(_) if rest.is_empty() => None,
+            Self::Pcap(header) => Some(header.describe_cut(rest)),
+            Self::Pcapng(sections) => sections.describe_cut(rest),
+        }
+    }
+}
+
+impl Capture {
+    /// Recognises what was opened and gets ready to read its first record.
+    ///
+    /// # Errors
+    /// When it is not a capture that can be read, by name.
+    pub(super) fn new(opened: Opened, options: &Options, how: Use) -> Result<Self, SourceError> {
+        let Opened { path, bytes, size } = opened;
+        let (mappable, mut reader): (_, Box<dyn Read + Send>) = match bytes {
+            Bytes::File(file, true) if options.mmap => {
+                let again = file.try_clone().map_err(|cause| read_error(&path, cause))?;
+                (Some(again), Box::new(file))
+            }
+            Bytes::File(file, _) => (None, Box::new(file)),
+            Bytes::Reader(reader) => (None, reader),
+        };
+        let read_bytes = Arc::new(AtomicU64::new(0));
+        reader = Box::new(Counted { inner: reader, bytes: Arc::clone(&read_bytes) });
+        let mut layers = 0;
+        let (format, prefix) = loop {
+            let mut prefix = Prefix::new();
+            let kind = prefix.judge(&mut reader).map_err(|cause| read_error(&path, cause))?;
+            if let Kind::Compressed(compression) = kind {
+                if layers == LAYERS_MAX {
+                    return Err(SourceError::Nested { path, layers });
+                }
+                layers += 1;
+                let whole = Box::new(Cursor::new(prefix.into_bytes()).chain(reader));
+                reader = decompress(compression, whole, options.zstd_window_log_max)
+                    .map_err(|cause| read_error(&path, cause))?;
+                continue;
+            }
+            match kind {
+                Kind::Pcap(header) => break (Format::Pcap(header), prefix),
+                Kind::Pcapng => break (Format::Pcapng(Sections::default()), prefix),
+                refused => return Err(refusal(path, &refused, prefix.bytes())),
+            }
+        };
+        let begin = if matches!(format, Format::Pcap(_)) { pcap::FILE_HEADER_BYTES } else { 0 };
+        let mut mapped = None;
+        if layers == 0
+            && let Some(file) = mappable
+        {
+            // What cannot be mapped (some file systems) is read instead.
+            mapped = Window::mapped(file, begin as u64, options.window_bytes).ok();
+        }
+        let (window, read_bytes) = match mapped {
+            Some(window) => (window, None),
+            None => {
+                let start = prefix.bytes().get(begin..).unwrap_or_default().to_vec();
+                let whole = Box::new(Cursor::new(start).chain(reader));
+                let thread = how == Use::Read && (layers > 0 || size.is_none());
+                let feed = feed(whole, options, how, thread, size.is_none())
+                    .map_err(|cause| SourceError::Thread { path: path.clone(), cause })?;
+                (Window::fed(feed, begin as u64), Some(read_bytes))
+            }
+        };
+        let held = None;
+        Ok(Self { path, size, window, format, read_bytes, held, ended: false, damage: None })
+    }
+
+    /// Adds the next frames to the batch, up to its capacity and to the first one that is not
+    /// before `limit_ns`. `turn` tells one filling of batches from another. Blocks only while the
+    /// batch is empty.
+    pub(super) fn run(&mut self, batch: &mut Batch, turn: u64, limit_ns: u64) -> Ran {
+        loop {
+            if self.ended {
+                return Ran::End;
+            }
+            let held = self.held.filter(|(when, _)| *when == turn).map(|(_, index)| index);
+            let Some(memory) = held.or_else(|| batch.next_memory()) else { return Ran::Later };
+            let room = Room { slots: batch.free(), memory, limit_ns };
+            let walked = self.format.walk(self.window.bytes(), self.window.at(), room);
+            self.window.advance_to(walked.at);
+            if walked.frames > 0 {
+                batch.commit(walked.frames);
+                if held.is_none() {
+                    batch.hold(self.window.memory());
+                    self.held = Some((turn, memory));
+                }
+            }
+            match walked.stop {
+                Stop::Full => return Ran::Full,
+                Stop::Limit(time_ns) => return Ran::Limit(time_ns),
+                Stop::Broken(what) => self.end_broken(what),
+                Stop::Hungry if batch.held_bytes() >= HELD_BYTES_MAX => return Ran::Later,
+                Stop::Hungry => {
+                    if !self.feed(batch.is_empty()) {
+                        return Ran::Later;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The time of the next frame; blocks until there is one.
+    pub(super) fn peek(&mut self) -> Option<u64> {
+        loop {
+            if self.ended {
+                return None;
+            }
+            // No frame is before 0, so that the walk stops at the first one.
+            let mut slots = [Slot::default()];
+            let room = Room { slots: &mut slots, memory: 0, limit_ns: 0 };
+            let walked = self.format.walk(self.window.bytes(), self.window.at(), room);
+            self.window.advance_to(walked.at);
+            match walked.stop {
+                Stop::Limit(time_ns) => return Some(time_ns),
+                Stop::Broken(what) => self.end_broken(what),
+                Stop::Full | Stop::Hungry => {
+                    self.feed(true);
+                }
+            }
+        }
+    }
+
+    /// Brings in more bytes, or ends; `false` when neither is possible at the moment.
+    fn feed(&mut self, wait: bool) -> bool {
+        match self.window.more(wait) {
+            More::Yes => self.held = None,
+            More::Later => return false,
+            More::End(result) => {
+                let cut = self.format.describe_cut(self.window.rest());
+                match (result, cut) {
+                    (Ok(()), None) => self.ended = true,
+                    (Ok(()), Some(what)) => self.end_broken(what),
+                    (Err(cause), None) => self.end_broken(cause.to_string()),
+                    (Err(cause), Some(what)) => self.end_broken(format!("{cause}, and {what}")),
+                }
+            }
+        }
+        true
+    }
+
+    fn end_broken(&mut self, what: String) {
+        self.ended = true;
+        let (path, offset) = (self.path.clone(), self.window.offset());
+        self.damage = Some(Damage { path, offset, what });
+    }
+
+    /// What was found damaged, once.
+    pub(super) fn take_damage(&mut self) -> Option<Damage> {
+        self.damage.take()
+    }
+
+    /// Size of the input as it lies, when it has one.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Bytes consumed of the input as it lies.
+    pub(super) fn consumed(&self) -> u64 {
+        match &self.read_bytes {
+            Some(bytes) => bytes.load(Ordering::Relaxed),
+            None => self.window.offset(),
+        }
+    }
+}
+
+fn feed(
+    reader: Box<dyn Read + Send>,
+    options: &Options,
+    how: Use,
+    thread: bool,
+    promptly: bool,
+) -> io::Result<Feed> {
+    if thread {
+        return Feed::ahead(reader, options.buffer_bytes, promptly);
+    }
+    let bytes =
+        if how == Use::Look { options.buffer_bytes.min(LOOK_BYTES) } else { options.buffer_bytes };
+    Ok(Feed::inline(reader, bytes))
+}
+
+fn read_error(path: &std::path::Path, cause: io::Error) -> SourceError {
+    SourceError::Read { path: path.to_path_buf(), cause }
+}
+
+/// Why something that is not a capture is refused.
+fn refusal(path: PathBuf, kind: &Kind, first: &[u8]) -> SourceError {
+    match *kind {
+        Kind::Foreign(foreign) | Kind::LooksLike(foreign) => {
+            let advice = foreign.advice(&shown(&path).to_string());
+            SourceError::Foreign { path, what: foreign.what, advice }
+        }
+        Kind::HeaderCut { format, need } => {
+            SourceError::HeaderCut { path, format, have: first.len(), need }
+        }
+        Kind::Version { major, minor } => SourceError::Version { path, major, minor },
+        Kind::Empty => SourceError::Empty { path },
+        Kind::Pcap(_) | Kind::Pcapng | Kind::Compressed(_) | Kind::Unknown => {
+            SourceError::Unrecognised { path, first: first.get(..16).unwrap_or(first).to_vec() }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Reading ahead: a thread reads (and decompresses) into buffers while others work on the frames
+//! of the buffers before.
+
+use super::memory::{Buffer, Pool};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+/// Buffers that are read ahead at most.
+const AHEAD_MAX: usize = 3;
+
+/// A reader's bytes, buffer after buffer.
+pub(super) enum Feed {
+    /// Read when asked for.
+    Inline { reader: Box<dyn Read + Send>, pool: Pool },
+    /// Read ahead by a thread, which ends when this is dropped.
+    Ahead(Receiver<Delivery>),
+}
+
+/// What the reading thread sends.
+pub(super) enum Delivery {
+    Buffer(Buffer),
+    /// The input ends here, well or badly; always the last one.
+    End(io::Result<()>),
+}
+
+/// What a feed gives.
+pub(super) enum Fed {
+    Buffer(Buffer),
+    /// Nothing at the moment (only when not asked to wait).
+    Later,
+    End(io::Result<()>),
+}
+
+impl Feed {
+    pub(super) fn inline(reader: Box<dyn Read + Send>, buffer_bytes: usize) -> Self {
+        Self::Inline { reader, pool: Pool::new(buffer_bytes) }
+    }
+
+    /// Starts the reading thread. With `promptly` a buffer is handed over half empty when its
+    /// reader is waiting for it: what a pipe gives slowly should be seen soon.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(super) fn ahead(
+        reader: Box<dyn Read + Send>,
+        buffer_bytes: usize,
+        promptly: bool,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = bounded(AHEAD_MAX);
+        let pool = Pool::new(buffer_bytes);
+        // Never joined: it may be blocked in a read from a pipe for as long as the pipe lives. It
+        // ends at its next delivery, holding nothing but its reader and buffers.
+        thread::Builder::new()
+            .name("read-ahead".into())
+            .spawn(move || read_ahead(reader, &pool, &sender, promptly))?;
+        Ok(Self::Ahead(receiver))
+    }
+
+    /// The next buffer of at least one byte.
+    pub(super) fn next(&mut self, wait: bool) -> Fed {
+        let received = match self {
+            Self::Inline { reader, pool } => {
+                let mut buffer = pool.take();
+                return match fill(reader.as_mut(), &mut buffer, || false) {
+                    // What was read before an error comes first; the error will come again.
+                    _ if buffer.filled > 0 => Fed::Buffer(buffer),
+                    result => Fed::End(result),
+                };
+            }
+            Self::Ahead(receiver) if wait => {
+                receiver.recv().map_err(|_| TryRecvError::Disconnected)
+            }
+            Self::Ahead(receiver) => receiver.try_recv(),
+        };
+        match received {
+            Ok(Delivery::Buffer(buffer)) => Fed::Buffer(buffer),
+            Ok(Delivery::End(result)) => Fed::End(result),
+            Err(TryRecvError::Empty) => Fed::Later,
+            Err(TryRecvError::Disconnected) => {
+                Fed::End(Err(io::Error::other("the thread that reads it has died")))
+            }
+        }
+    }
+}
+
+fn read_ahead(
+    mut reader: Box<dyn Read + Send>,
+    pool: &Pool,
+    sender: &Sender<Delivery>,
+    promptly: bool,
+) {
+    loop {
+        let mut buffer = pool.take();
+        let result = fill(reader.as_mut(), &mut buffer, || promptly && sender.is_empty());
+        let ended = result.is_err() || buffer.filled == 0;
+        if buffer.filled > 0 && sender.send(Delivery::Buffer(buffer)).is_err() {
+            return;
+        }
+        if ended {
+            let _ = sender.send(Delivery::End(result));
+            return;
+        }
+    }
+}
+
+/// Reads until the buffer is full, the input ends, or what is there is `enough`.
+fn fill(reader: &mut dyn Read, buffer: &mut Buffer, enough: impl Fn() -> bool) -> io::Result<()> {
+    loop {
+        let room = buffer.room();
+        if room.is_empty() {
+            return Ok(());
+        }
+        match reader.read(room) {
+            Ok(0) => return Ok(()),
+            Ok(n) => buffer.filled += n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        }
+        if enough() {
+            return Ok(());
+        }
+    }
+}
+
+/// Counts the bytes that pass, for others to look at.
+pub(super) struct Counted<R> {
+    pub(super) inner: R,
+    pub(super) bytes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(room)?;
+        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}

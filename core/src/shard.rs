@@ -244,7 +244,7 @@ impl Shard {
             place = next;
         }
         report.interval.flows.opened += 1;
-        *self.table.record_mut(slot) = track::begin(segment, micros(segment.time_ns));
+        *self.table.record_mut(slot) = track::begin_again(segment, flow, micros(segment.time_ns));
         self.table.touch(slot, Class::Embryonic, self.tick);
     }
 

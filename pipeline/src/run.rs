@@ -1,7 +1,8 @@
 //! One run over recorded traffic: source → workers → collector → sink.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use std::{io, thread};
 
 use crossbeam::channel::{Sender, bounded};
@@ -15,6 +16,9 @@ use crate::worker::{Message, desks, run_alone, run_together};
 
 /// Messages that may wait for the collector.
 const QUEUE: usize = 64;
+
+/// Time between two looks at the progress.
+const WATCH_PERIOD: Duration = Duration::from_millis(100);
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -72,9 +76,9 @@ pub fn run(
         // Workers whose collector has gone find the channel closed and the feed stopped.
         drop(receive);
         if collected.is_err() {
-            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            stop.store(true, Ordering::Relaxed);
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        done.store(true, Ordering::Relaxed);
         watcher.thread().unpark();
         collected.map_err(RunError::Write)
     });
@@ -92,18 +96,27 @@ fn spawn_workers<'scope, 'env>(
     feed: &'env Mutex<Feed>,
     collector: &Sender<Message>,
 ) -> io::Result<()> {
-    let name = |worker: usize| thread::Builder::new().name(format!("worker-{worker}"));
-    if let [_] = engines.as_slice() {
-        for mut engine in engines {
-            let collector = collector.clone();
-            name(0).spawn_scoped(scope, move || run_alone(&mut engine, feed, collector))?;
-        }
-        return Ok(());
-    }
-    for (mut engine, desk) in engines.into_iter().zip(desks_for(collector, feed)) {
+    let count = engines.len();
+    let alone = count == 1;
+    for (mut engine, desk) in engines.into_iter().zip(desks(count)) {
         let collector = collector.clone();
-        name(desk.worker())
-            .spawn_scoped(scope, move || run_together(&mut engine, feed, desk, collector))?;
+        let named = thread::Builder::new().name(format!("worker-{}", desk.worker()));
+        named.spawn_scoped(scope, move || {
+            if alone {
+                run_alone(&mut engine, feed, collector);
+            } else {
+                run_together(&mut engine, feed, desk, collector);
+            }
+        })?;
     }
     Ok(())
+}
+
+/// Reports progress until the run is over.
+fn progress(feed: &Mutex<Feed>, done: &AtomicBool, watch: &(dyn Fn(Progress) + Sync)) {
+    while !done.load(Ordering::Relaxed) {
+        let now = feed.lock().unwrap_or_else(PoisonError::into_inner).progress();
+        watch(now);
+        thread::park_timeout(WATCH_PERIOD);
+    }
 }

@@ -57,7 +57,8 @@ pub mod seen {
     pub const DATA_AFTER_PEER_FIN: u16 = 0x0400;
     /// New payload that crossed the peer's FIN: sent before this side can have known of it.
     pub const DATA_CROSSED_PEER_FIN: u16 = 0x0800;
-    /// The FIN was sent while this side's own last payload had had no answer.
+    /// The FIN was sent while this side's own last payload had had no answer, or while an answer
+    /// was on its way that this side had not acknowledged.
     pub const FIN_UNANSWERED: u16 = 0x1000;
     /// More than one segment with payload.
     pub const MORE_DATA: u16 = 0x2000;
@@ -193,6 +194,24 @@ impl Direction {
     #[must_use]
     pub const fn last(&self) -> Micros {
         self.last_lo as u64 | (self.last_hi as u64) << 32
+    }
+
+    /// This direction as if its last packet, a SYN that ends before `nxt`, had been its only one.
+    #[must_use]
+    pub fn with_syn_only(&self, nxt: u32) -> Self {
+        Self {
+            nxt,
+            last_lo: self.last_lo,
+            last_hi: self.last_hi,
+            window: self.window,
+            flags: seen::SYN | self.flags & seen::TIMESTAMPS,
+            ttl_min: self.ttl_min,
+            ttl_max: self.ttl_max,
+            tos: self.tos,
+            packets: 1,
+            habits: self.habits & 0xf0,
+            ..Self::default()
+        }
     }
 
     /// Notes the time of a packet.
@@ -357,9 +376,9 @@ pub struct FlowRecord {
     pub ended: u8,
     /// What the last packet of each direction was: bits of [`kind`].
     pub last_kind: [u8; 2],
-    /// What the initiator's first payload looked like (a [`crate::segment::Payload`] as a number).
-    pub first_payload: u8,
-    spare: [u8; 2],
+    /// What each direction's first payload looked like: a [`crate::segment::Payload`] as a number.
+    pub first_payload: [u8; 2],
+    spare: u8,
     /// What is remembered of each direction, indexed as the key's endpoints.
     pub dir: [Direction; 2],
 }

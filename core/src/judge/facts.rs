@@ -153,10 +153,19 @@ impl<'a> Facts<'a> {
         own.is_none_or(|bytes| bytes <= 1) && peers.is_none_or(|behind| behind >= -1)
     }
 
-    /// The initiator's first payload.
+    /// What the initiator's first payload looked like.
     #[must_use]
-    pub fn first_payload_is(&self, payload: Payload) -> bool {
-        self.flow.first_payload == payload as u8
+    pub fn request_is(&self, payload: Payload) -> bool {
+        self.flow.initiator().is_some_and(|side| self.flow.first_payload[side & 1] == payload as u8)
+    }
+
+    /// The initiator began with TLS, and the responder's first payload was something else.
+    #[must_use]
+    pub fn answered_without_tls(&self) -> bool {
+        let Some(initiator) = self.flow.initiator() else { return false };
+        let answer = self.flow.first_payload[(initiator & 1) ^ 1];
+        self.request_is(Payload::TlsClientHello)
+            && (answer == Payload::Other as u8 || answer == Payload::HttpResponse as u8)
     }
 
     /// The known idle timer within 2 % of the silence before the reset, in seconds.

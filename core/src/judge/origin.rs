@@ -4,7 +4,7 @@
 //! are needed. A time to live or an identification that differs is never enough alone: hosts answer
 //! for dead connections with other defaults than their live ones used.
 
-use super::facts::Facts;
+use super::facts::{Facts, Stage};
 use super::form::Form;
 use crate::segment::TcpFlags;
 
@@ -90,6 +90,14 @@ fn decisive(facts: &Facts<'_>) -> Option<Decisive> {
     if facts.flow.both_fins() || facts.aftermath {
         return None;
     }
+    // A program that opens connections by raw packets lives on beside the kernel of its own host,
+    // which resets what it does not know.
+    let own_kernel = facts.stage == Stage::PostSyn
+        && facts.by_initiator == Some(true)
+        && facts.form == Form::ReplyR;
+    if own_kernel {
+        return None;
+    }
     let spoke = after.sender_data > 0
         || after.sender_repeats > 0
         || after.sender_acks > 1
@@ -104,8 +112,10 @@ fn decisive(facts: &Facts<'_>) -> Option<Decisive> {
 fn supporting(facts: &Facts<'_>) -> Families {
     let mut families = Families::default();
     let (rst, me, peer) = (facts.rst, facts.me, facts.peer);
-    let stable = me.packets >= 3 && me.ttl_max - me.ttl_min <= 1;
-    families.add(Families::TTL, stable && facts.ttl_delta.is_some_and(|by| by.abs() >= 2));
+    let stable = me.ttl_max - me.ttl_min <= 1;
+    // One packet is no baseline, unless the distance is more than routes ever differ.
+    let least = if me.packets >= 3 { 2 } else { 16 };
+    families.add(Families::TTL, stable && facts.ttl_delta.is_some_and(|by| by.abs() >= least));
     families.add(Families::DF, facts.df_mismatch());
     families.add(Families::ID, facts.ip_id_foreign());
     let bare = !rst.flags.any(TcpFlags::ACK);
@@ -146,7 +156,7 @@ pub fn mirrored(facts: &Facts<'_>) -> bool {
 #[must_use]
 pub fn latency_percent(facts: &Facts<'_>) -> Option<u64> {
     let acknowledges = facts.ack_rel == Some(0) && facts.trigger_is_new_data();
-    if !acknowledges || facts.midstream() || facts.me.packets < 2 {
+    if !acknowledges || facts.midstream() {
         return None;
     }
     let usual = u64::from(facts.me.min_response_us()?);

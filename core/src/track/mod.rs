@@ -35,9 +35,13 @@ pub fn opening(flow: &FlowRecord, segment: &Segment) -> Opening {
     let (me, peer) = sides(flow, side);
     if segment.flags.is_syn_ack() {
         let answers = peer.has(seen::SYN) && segment.ack == peer.nxt;
-        let reopened =
+        let challenged =
             flow.is(state::SYN_ON_LIVE) && flow.is(state::SYN_ON_LIVE_BY) == (side ^ 1 == 1);
-        return if reopened || (!answers && (flow.was_reset() || flow.both_fins())) {
+        // Refused, asked again, and now accepted: the second attempt is a connection of its own.
+        let retried = answers
+            && flow.ended & ended::REFUSED != 0
+            && flow.last_kind[(side ^ 1) & 1] & kind::RETRANSMISSION != 0;
+        return if challenged || retried || (!answers && (flow.was_reset() || flow.both_fins())) {
             Opening::New
         } else {
             Opening::Known
@@ -88,7 +92,8 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     if segment.flags.any(TcpFlags::FIN) && step.kind & kind::OUT_OF_WINDOW == 0 {
         step.seen |= seen::FIN;
         step.kind |= kind::FIN;
-        if last_data == Some(side) && !me.has(seen::FIN) {
+        let unread = Seq(peer.nxt).since(Seq(me.ack)) > 1;
+        if (last_data == Some(side) || unread) && !me.has(seen::FIN) {
             step.seen |= seen::FIN_UNANSWERED;
         }
     }
@@ -163,13 +168,24 @@ fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &m
     me.bytes = me.bytes.saturating_add(segment.payload_len);
     step.kind |= kind::DATA;
     step.seen |= if me.has(seen::DATA) { seen::MORE_DATA } else { seen::DATA };
-    step.data = segment.payload != Payload::TlsAlert;
+    step.data = !closes_tls(segment);
     if !step.data {
         step.kind |= kind::ALERT;
     }
     if peer.has(seen::FIN) {
         let knows = !Seq(peer.nxt).after(Seq(segment.ack));
         step.seen |= if knows { seen::DATA_AFTER_PEER_FIN } else { seen::DATA_CROSSED_PEER_FIN };
+    }
+}
+
+/// Whether the payload is a TLS alert, plain or encrypted: it says goodbye and asks for nothing.
+/// TLS 1.3 hides alerts in application data records of 24 bytes at most (RFC 8446 section 5.2: a
+/// header of 5, the alert's 2, the type, a tag of 16).
+fn closes_tls(segment: &Segment) -> bool {
+    match segment.payload {
+        Payload::TlsAlert => true,
+        Payload::TlsData => segment.payload_len <= 24,
+        _ => false,
     }
 }
 
@@ -241,8 +257,8 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, side: usize, step: Step, ans
             flow.append_history(side, fresh);
         }
         flow.dir[side & 1].flags |= fresh;
-        if fresh & seen::DATA != 0 && flow.initiator() == Some(side) {
-            flow.first_payload = segment.payload as u8;
+        if fresh & seen::DATA != 0 {
+            flow.first_payload[side & 1] = segment.payload as u8;
         }
     }
     if step.data {
@@ -321,6 +337,23 @@ pub fn begin(segment: &Segment, now: Micros) -> FlowRecord {
     if !segment.flags.is_syn() {
         flow.state |= state::MIDSTREAM;
     }
+    flow
+}
+
+/// The record of a new connection on a 5-tuple that `old` knew. When a SYN-ACK opens it, the SYN
+/// that it answers was the last packet of the other side.
+#[must_use]
+pub fn begin_again(segment: &Segment, old: &FlowRecord, now: Micros) -> FlowRecord {
+    if !segment.flags.is_syn_ack() {
+        return begin(segment, now);
+    }
+    let opener = usize::from(segment.direction & 1) ^ 1;
+    let before = &old.dir[opener & 1];
+    let mut flow = FlowRecord::new(segment.key, before.last());
+    flow.append_history(opener, seen::SYN);
+    flow.set_initiator(opener);
+    flow.last_kind[opener & 1] = kind::SYN;
+    flow.dir[opener & 1] = before.with_syn_only(segment.ack);
     flow
 }
 

@@ -9,11 +9,11 @@ use std::collections::BinaryHeap;
 use resetscope_core::judge::event::Event;
 
 /// An event and the interval in which it was judged.
-pub struct Judged {
+pub(super) struct Judged {
     /// Number of the interval.
-    pub seq: u64,
+    pub(super) seq: u64,
     /// The event.
-    pub event: Event,
+    pub(super) event: Event,
 }
 
 impl Judged {
@@ -44,7 +44,7 @@ impl Ord for Judged {
 }
 
 /// Events that wait for their turn.
-pub struct EventOrder {
+pub(super) struct EventOrder {
     heap: BinaryHeap<Judged>,
     watermarks: Vec<u64>,
 }
@@ -52,12 +52,12 @@ pub struct EventOrder {
 impl EventOrder {
     /// For events of `workers` workers.
     #[must_use]
-    pub fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize) -> Self {
         Self { heap: BinaryHeap::new(), watermarks: vec![0; workers] }
     }
 
     /// Takes events of a worker that has sent all of frames before `watermark`.
-    pub fn add(&mut self, worker: usize, seq: u64, events: Vec<Event>, watermark: u64) {
+    pub(super) fn add(&mut self, worker: usize, seq: u64, events: Vec<Event>, watermark: u64) {
         self.heap.extend(events.into_iter().map(|event| Judged { seq, event }));
         if let Some(mark) = self.watermarks.get_mut(worker) {
             *mark = watermark.max(*mark);
@@ -65,14 +65,14 @@ impl EventOrder {
     }
 
     /// The next event that no other can precede.
-    pub fn release(&mut self) -> Option<Judged> {
+    pub(super) fn release(&mut self) -> Option<Judged> {
         let safe = self.watermarks.iter().min().copied().unwrap_or(0);
         if self.heap.peek()?.event.frame < safe { self.heap.pop() } else { None }
     }
 
     /// Whether an event of an interval up to `seq` still waits, or may still come for it.
     #[must_use]
-    pub fn holds(&self, seq: u64) -> bool {
+    pub(super) fn holds(&self, seq: u64) -> bool {
         self.heap.iter().any(|judged| judged.seq <= seq)
     }
 }

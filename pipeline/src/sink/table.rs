@@ -53,7 +53,7 @@ fn head(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
 
 fn plain_table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(head.iter().copied());
+    table.load_style(NOTHING).set_header(head.iter().copied());
     table
 }
 

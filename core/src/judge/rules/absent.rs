@@ -11,6 +11,9 @@ use crate::segment::{Payload, TcpFlags};
 /// first retransmission comes after one second).
 const LATE_SYN_ACK_US: u64 = 900_000;
 
+/// Nothing a host answers is this old.
+const UNPROMPTED_US: u64 = 5_000_000;
+
 /// Silence after which lost state is the likely reason for a bare answer.
 const QUIET_US: u64 = 60_000_000;
 
@@ -29,16 +32,29 @@ pub(super) fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     })
 }
 
-/// 0.1: both sides had closed.
-pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+/// 0.1, and what else a reset behind both FINs can be.
+pub(super) fn after_close(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if !facts.flow.both_fins() {
         return None;
     }
-    if facts.me.has(seen::FIN) && facts.peer.has(seen::DATA_AFTER_PEER_FIN) && facts.form.is_reply() {
-        return Some(Verdict::new(Subcause::DataAfterClose, 80).or(Subcause::AfterClose, 20));
+    let gave_up = facts.me.retransmission_run() >= 3 && facts.form != Form::ReplyR;
+    let out_of_nothing = facts.trigger_age_us.is_some_and(|us| us >= UNPROMPTED_US)
+        && origin.supporting.count() >= 2;
+    if gave_up || out_of_nothing {
+        return None;
     }
     if discarded_response(facts) {
-        return Some(Verdict::new(Subcause::ClientGaveUp, 60).or(Subcause::AfterClose, 40));
+        return Some(
+            Verdict::new(Subcause::ClientGaveUp, 60)
+                .or(Subcause::AfterClose, 25)
+                .or(Subcause::DataAfterClose, 15),
+        );
+    }
+    if facts.peer.has(seen::DATA_AFTER_PEER_FIN) && facts.form.is_reply() {
+        return Some(Verdict::new(Subcause::DataAfterClose, 80).or(Subcause::AfterClose, 20));
+    }
+    if facts.form == Form::ActiveRa && facts.ack_rel.is_some_and(|by| by < -1) {
+        return Some(Verdict::new(Subcause::UnreadData, 60).or(Subcause::AfterClose, 40));
     }
     Some(Verdict::new(Subcause::AfterClose, 93))
 }
@@ -47,7 +63,7 @@ pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 fn discarded_response(facts: &Facts<'_>) -> bool {
     facts.by_initiator == Some(true)
         && facts.me.has(seen::FIN_UNANSWERED)
-        && facts.peer.has(seen::DATA_CROSSED_PEER_FIN | seen::DATA_AFTER_PEER_FIN)
+        && facts.peer.has(seen::DATA)
         && facts.form.is_reply()
 }
 
@@ -155,7 +171,7 @@ fn initiator_in_handshake(facts: &Facts<'_>) -> Verdict {
         } else {
             Verdict::new(Subcause::HalfOpenProbe, 80)
                 .or(Subcause::LateSynAck, 10)
-                .or(Subcause::ClientGaveUp, 10)
+                .or(Subcause::Injection, 5)
         };
     }
     Verdict::new(Subcause::ClientGaveUp, 50).or(Subcause::HalfOpenProbe, 40)
@@ -183,7 +199,8 @@ pub(super) fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if one_way && (facts.me.packets > 0 || (!facts.form.is_reply() && facts.peer.packets > 2)) {
         return Some(Verdict::new(Subcause::OneWay, 60).or(Subcause::HalfOpen, 20));
     }
-    if facts.midstream() && !facts.form.is_reply() && facts.packets_before() < 4 && !one_way {
+    let closing = facts.me.has(seen::FIN) || facts.peer.has(seen::FIN);
+    if facts.midstream() && !facts.form.is_reply() && facts.packets_before() < 4 && !closing {
         return Some(
             Verdict::new(Subcause::Midstream, 50)
                 .or(Subcause::UnreadData, 30)
@@ -198,14 +215,16 @@ pub(super) fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if !facts.me.has(seen::FIN) || facts.form == Form::ActiveRa {
         return None;
     }
+    if discarded_response(facts) && facts.trigger_is(kind::DATA) {
+        return Some(
+            Verdict::new(Subcause::ClientGaveUp, 60)
+                .or(Subcause::LateSegmentAfterClose, 30)
+                .or(Subcause::DataAfterClose, 10),
+        );
+    }
     if facts.peer.has(seen::DATA_AFTER_PEER_FIN) {
         return Some(
             Verdict::new(Subcause::DataAfterClose, 90).or(Subcause::LateSegmentAfterClose, 10),
-        );
-    }
-    if discarded_response(facts) {
-        return Some(
-            Verdict::new(Subcause::ClientGaveUp, 60).or(Subcause::LateSegmentAfterClose, 40),
         );
     }
     Some(
@@ -243,7 +262,7 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     let verdict = Verdict::new(Subcause::HalfOpen, percent);
     Some(if quiet {
         verdict.or(Subcause::IdleStateLost, 15)
-    } else if facts.first_payload_is(Payload::None) {
+    } else if facts.request_is(Payload::None) {
         verdict.or(Subcause::Overload, 10).or(Subcause::MidstreamReject, 8)
     } else {
         verdict.or(Subcause::MidstreamReject, 12).or(Subcause::Injection, 5)

@@ -1,6 +1,6 @@
 //! Resets that somebody other than the named host wrote, and resets that had no effect.
 
-use crate::flow::record::{ended, kind, state};
+use crate::flow::record::{ended, kind, seen, state};
 use crate::judge::cause::{Subcause, Verdict};
 use crate::judge::facts::{Facts, Stage};
 use crate::judge::form::Form;
@@ -110,7 +110,8 @@ pub(super) fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         .and(Families::ACK_AHEAD)
         .and(Families::LATENCY)
         .and(Families::DSCP);
-    let needed = if facts.answers_trigger() { 3 } else { 2 };
+    let natural = facts.answers_trigger() || facts.peer.has(seen::FIN);
+    let needed = if natural { 3 } else { 2 };
     let refusal = facts.stage == Stage::PostSyn && hints.any(Families::MIRROR);
     if !(refusal || (hints.count() >= needed && hints.any(header))) {
         return None;
@@ -144,8 +145,8 @@ fn foreign(facts: &Facts<'_>, origin: &Origin, percent: u8) -> Verdict {
         return Verdict::new(Subcause::MidstreamReject, percent)
             .or(Subcause::Injection, 100 - percent);
     }
-    let content = facts.first_payload_is(Payload::TlsClientHello)
-        || facts.first_payload_is(Payload::HttpRequest)
+    let content = facts.request_is(Payload::TlsClientHello)
+        || facts.request_is(Payload::HttpRequest)
         || facts.after.rsts_other_side > 0
         || facts.after.train > 1;
     let verdict = Verdict::new(Subcause::Injection, percent);

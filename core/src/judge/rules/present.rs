@@ -78,12 +78,19 @@ pub(super) fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
             Verdict::new(Subcause::AbortAfterExchange, 75).or(Subcause::UnreadData, 20)
         });
     }
-    Some(if facts.all_acked() && !owes_response(facts) {
-        Verdict::new(Subcause::AbortAfterExchange, 80).or(Subcause::UnreadData, 12)
-    } else if facts.all_acked() && facts.by_initiator == Some(true) {
-        Verdict::new(Subcause::AbortAfterExchange, 70).or(Subcause::ClientGaveUp, 20)
+    if facts.by_initiator == Some(true) && facts.answered_without_tls() {
+        return Some(Verdict::new(Subcause::TlsFailure, 65).or(Subcause::AbortAfterExchange, 30));
+    }
+    // Whoever sent FIN behind its request waits for no answer; an alert of ours that the peer has
+    // not acknowledged yet is no loss.
+    let own = facts.flow.unacked(facts.side()).is_none_or(|bytes| bytes <= 1);
+    let goodbye = facts.flow.last_kind[facts.side()] & kind::ALERT != 0;
+    Some(if own || goodbye {
+        Verdict::new(Subcause::AbortAfterExchange, 78).or(Subcause::UnreadData, 12)
     } else {
-        Verdict::new(Subcause::Abort, 60).or(Subcause::UnreadData, 25).or(Subcause::AbortAfterExchange, 15)
+        Verdict::new(Subcause::Abort, 60)
+            .or(Subcause::UnreadData, 25)
+            .or(Subcause::AbortAfterExchange, 15)
     })
 }
 
@@ -134,7 +141,7 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 /// The responder resets while a request waits for its answer.
 fn unanswered(facts: &Facts<'_>) -> Verdict {
     let silent = !facts.me.has(seen::DATA);
-    let tls = facts.first_payload_is(Payload::TlsClientHello);
+    let tls = facts.request_is(Payload::TlsClientHello);
     if silent && tls {
         return Verdict::new(Subcause::TlsFailure, 65)
             .or(Subcause::UnreadData, 20)

@@ -1,0 +1,106 @@
+//! `resetscope analyze`: recorded captures in, summaries and events out.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use resetscope_core::engine::Config;
+
+use crate::run::{Plan, run};
+use crate::sink::Output;
+use crate::source::{self, Input, Options, Progress};
+
+use super::args::Analyze;
+use super::exit::Outcome;
+
+/// Inputs shorter than this are through before a progress bar would be read.
+const PROGRESS_BYTES_MIN: u64 = 64 << 20;
+
+/// Runs `analyze`.
+pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
+    let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
+    let options = Options { mmap: !args.no_mmap, ..Options::default() };
+    let source = source::open(inputs, &options)?;
+    let stop = stop_on_signals()?;
+    let mut output = output(args)?;
+    let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
+    let watch = |progress: Progress| bar.set_position(progress.consumed);
+    let damage = run(&plan(args), source, &mut output, &stop, &watch)?;
+    bar.finish_and_clear();
+    output.flush().context("cannot write the results")?;
+    for damage in &damage {
+        eprintln!("resetscope: {damage}");
+    }
+    if stop.load(Ordering::Relaxed) && !args.quiet {
+        eprintln!("resetscope: stopped early; the results cover what was read until then");
+    }
+    Ok(if damage.is_empty() { Outcome::Done } else { Outcome::Damaged })
+}
+
+fn plan(args: &Analyze) -> Plan {
+    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
+    Plan {
+        workers: args.workers.map_or_else(cores, usize::from),
+        interval_ns: args
+            .interval
+            .map(|length| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)),
+        engine: Config {
+            flows: usize::try_from(args.flows).unwrap_or(usize::MAX),
+            ..Config::default()
+        },
+    }
+}
+
+/// A flag that the first SIGINT or SIGTERM sets; the second ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // The order matters: the conditional one must see the flag as the first signal left it.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .context("cannot listen for signals")?;
+    }
+    Ok(stop)
+}
+
+fn output(args: &Analyze) -> Result<Output> {
+    let to_stdout = args.events.as_deref() == Some(Path::new("-"));
+    let events: Option<Box<dyn Write>> = match &args.events {
+        None => None,
+        Some(_) if to_stdout => Some(Box::new(BufWriter::new(io::stdout()))),
+        Some(path) => {
+            let file = File::create(path)
+                .with_context(|| format!("cannot write events to {}", path.display()))?;
+            Some(Box::new(BufWriter::with_capacity(1 << 18, file)))
+        }
+    };
+    let summaries: Box<dyn Write> = if to_stdout {
+        Box::new(BufWriter::new(io::stderr()))
+    } else {
+        Box::new(BufWriter::new(io::stdout()))
+    };
+    Ok(Output { format: args.format, top: args.top, summaries, events, several: false })
+}
+
+/// A progress bar on stderr, if that is a terminal and the input long enough to wait for.
+fn progress_bar(progress: Progress) -> ProgressBar {
+    let long = progress.total.is_none_or(|total| total >= PROGRESS_BYTES_MIN);
+    if !long || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match progress.total {
+        Some(total) => (ProgressBar::new(total), "{bytes}/{total_bytes} {wide_bar} {eta}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed}"),
+    };
+    bar.set_draw_target(ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,51 @@
+//! Exit codes, and how an error is told.
+
+use std::fmt::Write as _;
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::Error;
+
+/// How a run ended that was not an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Done.
+    Done,
+    /// Done, but an input was damaged.
+    Damaged,
+}
+
+/// Tells the error, if there is one, and gives the exit code: 0 done, 1 could not do it, 3 done with
+/// damaged input. (2, for wrong usage, is given where arguments are parsed.)
+pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Damaged) => ExitCode::from(3),
+        // Whoever reads along has seen enough, as `head` does: that is success.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("resetscope: {}", sentence(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// The whole chain in one line.
+fn sentence(error: &Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !text.ends_with(&cause) {
+            let _ = write!(text, ": {cause}");
+        }
+    }
+    text
+}

@@ -1,0 +1,19 @@
+//! The command line: what was typed becomes a plan, the plan is run, the outcome an exit code.
+
+mod analyze;
+pub mod args;
+mod exit;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Analyze(args) => exit::code(analyze::analyze(&args)),
+    }
+}

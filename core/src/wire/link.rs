@@ -167,6 +167,7 @@ fn mpls(view: View<'_>) -> Next<'_> {
         // addresses. The EtherType in its place decides.
         0 if is_ethernet(rest, 4) => Ok((Layer::Ethernet, rest.advance(4)?)),
         _ if is_ethernet(rest, 0) => Ok((Layer::Ethernet, rest)),
+        _ if rest.is_cut() && rest.word(16).is_none() => Err(Skip::Truncated),
         _ => Err(Skip::NotIp),
     }
 }
@@ -191,7 +192,7 @@ fn is_ethernet(view: View<'_>, at: usize) -> bool {
 /// byte or two (its last byte is the first odd one).
 fn ppp(view: View<'_>) -> Next<'_> {
     let view = match view.bytes {
-        [0xff, 0x03, ..] => view.advance(2)?,
+        [0xff] | [0xff, 0x03, ..] => view.advance(2)?,
         _ => view,
     };
     let (first, rest) = view.take::<1>()?;
@@ -212,7 +213,7 @@ fn ppp(view: View<'_>) -> Next<'_> {
 /// A frame of one of the PPP link types: they also hold Cisco HDLC, told by its address byte.
 fn ppp_hdlc(view: View<'_>) -> (Layer, View<'_>) {
     match view.bytes {
-        [0x0f | 0x8f, 0, ..] => (Layer::CiscoHdlc, view),
+        [0x0f | 0x8f] | [0x0f | 0x8f, 0, ..] => (Layer::CiscoHdlc, view),
         _ => (Layer::Ppp, view),
     }
 }

@@ -12,28 +12,33 @@ const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 const MPTCP: u8 = 30;
 
+/// The start of the layout of nearly every data segment (RFC 7323 appendix A), as one word.
+const USUAL: u32 = u32::from_ne_bytes([NOP, NOP, TIMESTAMPS, 10]);
+
 /// Reads the options area into the fields of `segment` that come from options.
 ///
 /// `area` is what was captured of the `area_len` bytes that the data offset announces: options
 /// behind a cut are absent, not malformed. An option of a known kind with a foreign length is
 /// passed over. Of an option given twice the last counts, as in common stacks.
-#[inline]
+#[inline(always)]
 pub(super) fn read(area: &[u8], area_len: usize, segment: &mut Segment) {
     segment.options = 0;
     segment.mss = 0;
     segment.window_scale = 0;
     segment.ts_val = 0;
     segment.ts_ecr = 0;
-    match *area {
-        [] => {}
-        // The layout of nearly every data segment (RFC 7323 appendix A).
-        [NOP, NOP, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
-            segment.options = option::TIMESTAMPS;
-            segment.ts_val = u32::from_be_bytes([v0, v1, v2, v3]);
-            segment.ts_ecr = u32::from_be_bytes([e0, e1, e2, e3]);
-        }
-        _ => list(area, area_len, segment),
+    if area.is_empty() {
+        return;
     }
+    if let Ok(&[a, b, c, d, v0, v1, v2, v3, e0, e1, e2, e3]) = <&[u8; 12]>::try_from(area)
+        && u32::from_ne_bytes([a, b, c, d]) == USUAL
+    {
+        segment.options = option::TIMESTAMPS;
+        segment.ts_val = u32::from_be_bytes([v0, v1, v2, v3]);
+        segment.ts_ecr = u32::from_be_bytes([e0, e1, e2, e3]);
+        return;
+    }
+    list(area, area_len, segment);
 }
 
 /// Walks the list of options.

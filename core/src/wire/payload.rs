@@ -3,7 +3,7 @@
 use crate::segment::Payload;
 
 /// The kind of the captured payload `bytes`.
-#[inline]
+#[inline(always)]
 pub(super) fn kind(bytes: &[u8]) -> Payload {
     match *bytes {
         [] => Payload::None,
@@ -14,6 +14,7 @@ pub(super) fn kind(bytes: &[u8]) -> Payload {
     }
 }
 
+#[inline(never)]
 fn tls(bytes: &[u8]) -> Payload {
     const CLIENT_HELLO: u8 = 1;
     match *bytes {

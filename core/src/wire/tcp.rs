@@ -63,7 +63,8 @@ pub(super) fn read(
     segment.quirks = ip.quirks | carrier.quirks | cut;
     let (fields, data) = body.bytes.split_at_checked(header_len).unwrap_or((body.bytes, &[]));
     options::read(fields.get(20..).unwrap_or(&[]), header_len - 20, segment);
-    fill(header, body.wire - header_len, data, segment, texts);
+    let claimed = u32::try_from(body.wire - header_len).unwrap_or(u32::MAX);
+    fill(header, claimed, data, segment, texts);
     Ok(())
 }
 
@@ -72,7 +73,7 @@ pub(super) fn read(
 #[inline(always)]
 pub(super) fn fill(
     header: &[u8; ESSENTIAL],
-    claimed: usize,
+    claimed: u32,
     captured: &[u8],
     segment: &mut Segment,
     texts: &mut RstTexts,
@@ -81,11 +82,16 @@ pub(super) fn fill(
     segment.ack = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
     segment.flags = TcpFlags(header[13]);
     segment.window = u16::from_be_bytes([header[14], header[15]]);
-    segment.payload_len = u32::try_from(claimed).unwrap_or(u32::MAX);
+    segment.payload_len = claimed;
     segment.payload = payload::kind(captured);
-    segment.text = if segment.flags.any(TcpFlags::RST) && !captured.is_empty() {
-        texts.keep(captured)
-    } else {
-        0
-    };
+    segment.text = 0;
+    if segment.flags.any(TcpFlags::RST) && !captured.is_empty() {
+        keep_text(captured, segment, texts);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn keep_text(captured: &[u8], segment: &mut Segment, texts: &mut RstTexts) {
+    segment.text = texts.keep(captured);
 }

@@ -123,7 +123,14 @@ impl Engine {
             surroundings: &self.surroundings,
         };
         let burst = self.burst.get(..used).unwrap_or_default();
-        take_burst(&mut self.shards, self.workers, burst, &mut self.hints, &self.texts, &mut report);
+        take_burst(
+            &mut self.shards,
+            self.workers,
+            burst,
+            &mut self.hints,
+            &self.texts,
+            &mut report,
+        );
         self.texts.clear();
     }
 

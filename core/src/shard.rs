@@ -11,9 +11,7 @@ use crate::judge::event::Event;
 use crate::judge::judge;
 use crate::judge::open::{Belongs, OpenEvent, Rst};
 use crate::judge::surroundings::Surroundings;
-use crate::limits::{
-    CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SWEEP_PARTS, TICK_NS,
-};
+use crate::limits::{CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SWEEP_PARTS, TICK_NS};
 use crate::segment::{RstTexts, Segment, TcpFlags};
 use crate::track::{self, Opening};
 
@@ -53,11 +51,7 @@ pub(crate) struct Shard {
 
 impl Shard {
     /// A shard around `table` with room for `ring_size` open events.
-    pub(crate) fn new(
-        table: FlowTable<FlowRecord>,
-        ring_size: usize,
-        race_window_ns: u64,
-    ) -> Self {
+    pub(crate) fn new(table: FlowTable<FlowRecord>, ring_size: usize, race_window_ns: u64) -> Self {
         Self {
             table,
             ring: Vec::with_capacity(ring_size),
@@ -123,11 +117,8 @@ impl Shard {
 
     /// Turns the table's clock and sweeps a part of the table.
     fn turn(&mut self) {
-        let ticks = if self.tick_at_ns == 0 {
-            1
-        } else {
-            (self.clock_ns - self.tick_at_ns) / TICK_NS + 1
-        };
+        let ticks =
+            if self.tick_at_ns == 0 { 1 } else { (self.clock_ns - self.tick_at_ns) / TICK_NS + 1 };
         self.tick_at_ns = (self.clock_ns / TICK_NS + 1).saturating_mul(TICK_NS);
         if ticks > 32 {
             self.table.leap(self.tick, u32::try_from(ticks).unwrap_or(u32::MAX));
@@ -140,8 +131,7 @@ impl Shard {
             Class::Closing => CLOSING_TICKS,
             Class::Established | Class::Pinned => AGE_MAX,
         };
-        self.hand =
-            self.table.sweep(self.hand, part * parts, self.tick, limit, |_, _, _| {});
+        self.hand = self.table.sweep(self.hand, part * parts, self.tick, limit, |_, _, _| {});
     }
 
     /// Takes one segment. `hint` is where [`FlowTable::probe`] expects its flow.

@@ -140,8 +140,7 @@ impl Feed {
         let ahead = (next_ns - span.start_ns) / length.max(1);
         let start_ns = span.start_ns.saturating_add(ahead.saturating_mul(length));
         let next_seq = span.seq + ahead;
-        self.span =
-            Some(Span { seq: next_seq, start_ns, end_ns: start_ns.saturating_add(length) });
+        self.span = Some(Span { seq: next_seq, start_ns, end_ns: start_ns.saturating_add(length) });
         Signal::Close { span, next_seq }
     }
 

@@ -208,7 +208,8 @@ impl Interval {
         record(Metric::RstLatency, fact(Fact::TriggerAgeUs));
         record(Metric::ConnectionAge, fact(Fact::AgeMs));
         record(Metric::IdleBeforeReset, fact(Fact::IdleMs));
-        let bytes = fact(Fact::BytesC).zip(fact(Fact::BytesS)).map(|(client, server)| client + server);
+        let bytes =
+            fact(Fact::BytesC).zip(fact(Fact::BytesS)).map(|(client, server)| client + server);
         record(Metric::BytesAtReset, bytes);
         record(Metric::RetransmissionsBefore, Some(fact(Fact::RetxBefore).unwrap_or(0)));
         record(Metric::PacketsPerEvent, Some(event.packets.into()));

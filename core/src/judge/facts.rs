@@ -172,9 +172,7 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn idle_tier_s(&self) -> Option<u64> {
         let idle_ms = self.idle_us / 1000;
-        IDLE_TIERS_S
-            .into_iter()
-            .find(|tier| idle_ms.abs_diff(tier * 1000) * 50 <= tier * 1000)
+        IDLE_TIERS_S.into_iter().find(|tier| idle_ms.abs_diff(tier * 1000) * 50 <= tier * 1000)
     }
 
     /// Bits of the record's [`ended`] that were set before the RST.
@@ -206,8 +204,8 @@ impl<'a> Facts<'a> {
     /// The RST's identification minus the sender's last, where the sender's is worth comparing.
     #[must_use]
     pub fn ip_id_step(&self) -> Option<u16> {
-        let comparable = self.rst.quirks & quirk::IPV6 == 0
-            && self.me.ip_id_class() != IpIdClass::Unknown;
+        let comparable =
+            self.rst.quirks & quirk::IPV6 == 0 && self.me.ip_id_class() != IpIdClass::Unknown;
         comparable.then(|| self.rst.ip_id.wrapping_sub(self.me.ip_id))
     }
 

@@ -47,7 +47,9 @@ impl Form {
         let peer = &flow.dir[(rst.side & 1) ^ 1];
         let peer_acked = peer.packets > 0 && peer.has(!(seen::SYN | seen::RST | seen::TIMESTAMPS));
         if !rst.flags.any(TcpFlags::ACK) {
-            let answers = if peer_acked { rst.seq == peer.ack } else { rst.seq == 0 };
+            // A packet sent before the peer saw our FIN acknowledges one number less.
+            let before_fin = me.has(seen::FIN) && rst.seq == peer.ack.wrapping_sub(1);
+            let answers = if peer_acked { rst.seq == peer.ack || before_fin } else { rst.seq == 0 };
             return if answers { Self::ReplyR } else { Self::Odd };
         }
         let silent = !me.has(!seen::RST);

@@ -138,7 +138,8 @@ fn origin_evidence(facts: &Facts<'_>, origin: &Origin, evidence: &mut Evidence) 
 fn after_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {
     let after = facts.after;
     evidence.count(Fact::PostRstData, after.sender_data);
-    evidence.count(Fact::PostRstAck, i64::from(after.sender_acks) + i64::from(after.sender_repeats));
+    evidence
+        .count(Fact::PostRstAck, i64::from(after.sender_acks) + i64::from(after.sender_repeats));
     evidence.flag(Fact::PostRstSynAck, after.sender_syn_acks > 0);
     let victim = [after.victim_syns, after.victim_data, after.victim_acks];
     evidence.count(Fact::VictimAfter, victim.into_iter().map(i64::from).sum::<i64>());

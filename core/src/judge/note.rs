@@ -208,7 +208,9 @@ impl Note<'_> {
                  expected or on its way.",
                 fact(Fact::BytesS)
             ),
-            Subcause::TlsFailure => write!(f, "The reset came {age} after a TLS handshake message."),
+            Subcause::TlsFailure => {
+                write!(f, "The reset came {age} after a TLS handshake message.")
+            }
             Subcause::KeepaliveExpired => write!(
                 f,
                 "{} keepalive probes of the sender had gone unanswered.",

@@ -95,7 +95,9 @@ fn decisive(facts: &Facts<'_>) -> Option<Decisive> {
     let own_kernel = facts.stage == Stage::PostSyn
         && facts.by_initiator == Some(true)
         && facts.form == Form::ReplyR;
-    if own_kernel {
+    // Refused, asked again, answered: the second answer does not belie the first.
+    let asked_again = facts.stage == Stage::PostSyn && after.victim_syns > 0;
+    if own_kernel || asked_again {
         return None;
     }
     let spoke = after.sender_data > 0

@@ -262,7 +262,8 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, side: usize, step: Step, ans
         }
     }
     if step.data {
-        flow.state = flow.state & !state::LAST_DATA | if side & 1 == 1 { state::LAST_DATA } else { 0 };
+        flow.state =
+            flow.state & !state::LAST_DATA | if side & 1 == 1 { state::LAST_DATA } else { 0 };
     }
 }
 
@@ -272,13 +273,16 @@ fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let syn_ack = segment.flags.any(TcpFlags::ACK);
     let bit = if syn_ack { seen::SYN_ACK } else { seen::SYN };
     let mut step = Step { seen: bit, kind: kind::SYN, ..Step::default() };
-    let peer_kind = flow.last_kind[(side ^ 1) & 1];
+    let (own_kind, peer_kind) = (flow.last_kind[side], flow.last_kind[side ^ 1]);
     let [a, b] = &mut flow.dir;
     let (me, peer) = if side == 0 { (a, b) } else { (b, a) };
     if me.has(bit) && elapsed(me.last(), now) >= COPY_US_MAX {
         step.kind |= kind::RETRANSMISSION;
         step.seen |= seen::HANDSHAKE_REPEATED;
         me.count_retransmission();
+    } else if me.has(bit) {
+        // A copy of a retransmission is one, too.
+        step.kind |= own_kind & kind::RETRANSMISSION;
     }
     if !me.has(seen::SYN | seen::SYN_ACK) {
         me.nxt = segment.end();

@@ -102,10 +102,9 @@ impl Serialize for EvidenceMap<'_> {
 
 fn word(fact: Fact, value: i64) -> &'static str {
     match fact.shape() {
-        Shape::Form => Form::ALL
-            .into_iter()
-            .find(|form| *form as i64 == value)
-            .map_or("unknown", Form::name),
+        Shape::Form => {
+            Form::ALL.into_iter().find(|form| *form as i64 == value).map_or("unknown", Form::name)
+        }
         _ => [
             (IpIdClass::Zero, "zero"),
             (IpIdClass::Incrementing, "incrementing"),

@@ -120,7 +120,8 @@ fn tallies(out: &mut dyn Write, summary: &Summary, top: usize) -> io::Result<()>
     };
     let mut services = plain_table(&["service", "resets", "RSTs", "causes"]);
     for ((addr, port), tally) in summary.top.services(top) {
-        let name = if addr.is_ipv6() { format!("[{addr}]:{port}") } else { format!("{addr}:{port}") };
+        let name =
+            if addr.is_ipv6() { format!("[{addr}]:{port}") } else { format!("{addr}:{port}") };
         rows(&mut services, name, tally);
     }
     right(&mut services, &[1, 2]);
@@ -231,13 +232,14 @@ fn utc(time_ns: u64) -> String {
     let seconds = time_ns / 1_000_000_000;
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (mut year, mut left) = (1970, days);
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     while left >= if leap(year) { 366 } else { 365 } {
         left -= if leap(year) { 366 } else { 365 };
         year += 1;
     }
-    let lengths =
-        [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let mut month = 1;
     for length in lengths {
         if left < length {

@@ -32,15 +32,24 @@ pub(super) fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     })
 }
 
+/// 3.5: a connection that has ended, long quiet, and then a reset with the numbers of one that is
+/// alive. Its hosts know nothing of it any more; a device that kept a state of its own does.
+pub(super) fn device_after_end(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+    let unprompted = facts.trigger_age_us.is_some_and(|us| us >= UNPROMPTED_US);
+    let over = facts.flow.both_fins() || facts.reset_before();
+    let foreign =
+        origin.supporting.any(Families::TTL) || facts.ttl_delta.is_some_and(|by| by.abs() >= 16);
+    (unprompted && over && foreign && facts.form == Form::ActiveRa)
+        .then(|| Verdict::new(Subcause::NoSession, 65).or(Subcause::AfterClose, 30))
+}
+
 /// 0.1, and what else a reset behind both FINs can be.
-pub(super) fn after_close(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
+pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if !facts.flow.both_fins() {
         return None;
     }
     let gave_up = facts.me.retransmission_run() >= 3 && facts.form != Form::ReplyR;
-    let out_of_nothing = facts.trigger_age_us.is_some_and(|us| us >= UNPROMPTED_US)
-        && origin.supporting.count() >= 2;
-    if gave_up || out_of_nothing {
+    if gave_up {
         return None;
     }
     if discarded_response(facts) {
@@ -138,7 +147,8 @@ pub(super) fn handshake(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.by_initiator == Some(true) {
         return Some(initiator_in_handshake(facts));
     }
-    let repeated = facts.me.has(seen::HANDSHAKE_REPEATED) || facts.peer.has(seen::HANDSHAKE_REPEATED);
+    let repeated =
+        facts.me.has(seen::HANDSHAKE_REPEATED) || facts.peer.has(seen::HANDSHAKE_REPEATED);
     if repeated {
         return Some(Verdict::new(Subcause::HandshakeLoss, 65).or(Subcause::Overload, 20));
     }
@@ -254,7 +264,9 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     }
     if facts.midstream() && facts.me.packets == 0 {
         return Some(
-            Verdict::new(Subcause::HalfOpen, 70).or(Subcause::IdleStateLost, 15).or(Subcause::NoSession, 10),
+            Verdict::new(Subcause::HalfOpen, 70)
+                .or(Subcause::IdleStateLost, 15)
+                .or(Subcause::NoSession, 10),
         );
     }
     let quiet = facts.idle_us >= QUIET_US;

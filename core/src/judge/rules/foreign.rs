@@ -16,8 +16,7 @@ pub(super) fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.aftermath || facts.flow.both_fins() || facts.peer.packets == 0 || after.reopened {
         return None;
     }
-    let sender_lives =
-        after.sender_data > 0 || after.sender_repeats > 0 || after.sender_acks > 0;
+    let sender_lives = after.sender_data > 0 || after.sender_repeats > 0 || after.sender_acks > 0;
     let victim_lives = after.victim_data > 0 || after.victim_acks > 1;
     let exact = facts.seq_rel == Some(0) || facts.rst.seq == facts.peer.ack;
     if !(sender_lives && victim_lives) || exact || facts.stage == Stage::PostSyn {

@@ -22,6 +22,7 @@ const RULES: &[Rule] = &[
     foreign::killcx,
     foreign::idle_timer,
     foreign::decisive,
+    absent::device_after_end,
     absent::after_close,
     absent::port_reuse,
     present::keepalive_expired,

@@ -23,7 +23,9 @@ pub(super) fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict
     }
     match facts.me.probe_run() {
         0 => None,
-        1 => Some(Verdict::new(Subcause::KeepaliveExpired, 65).or(Subcause::AbortAfterExchange, 30)),
+        1 => {
+            Some(Verdict::new(Subcause::KeepaliveExpired, 65).or(Subcause::AbortAfterExchange, 30))
+        }
         _ => Some(Verdict::new(Subcause::KeepaliveExpired, 95)),
     }
 }
@@ -54,7 +56,9 @@ pub(super) fn no_payload(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     Some(if facts.by_initiator == Some(true) {
-        Verdict::new(Subcause::Abort, 60).or(Subcause::HalfOpenProbe, 25).or(Subcause::ClientGaveUp, 15)
+        Verdict::new(Subcause::Abort, 60)
+            .or(Subcause::HalfOpenProbe, 25)
+            .or(Subcause::ClientGaveUp, 15)
     } else {
         Verdict::new(Subcause::Overload, 60).or(Subcause::Abort, 25).or(Subcause::NoBackend, 10)
     })
@@ -69,11 +73,15 @@ pub(super) fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if mine {
         let crossed = facts.peer.has(seen::DATA_CROSSED_PEER_FIN);
         let behind = facts.ack_rel.is_some_and(|by| by < 0);
-        let unread = facts.flow.last_data() == Some(facts.side() ^ 1) && facts.trigger_is_new_data();
+        let lost = facts.flow.unacked(facts.side()).is_some_and(|bytes| bytes > 1);
+        let unread =
+            facts.flow.last_data() == Some(facts.side() ^ 1) && facts.trigger_is_new_data();
         return Some(if facts.me.retransmission_run() > 1 {
             Verdict::new(Subcause::AbortDuringLoss, 60).or(Subcause::AbortAfterExchange, 30)
         } else if crossed || behind || unread {
             Verdict::new(Subcause::UnreadData, 65).or(Subcause::AbortAfterExchange, 30)
+        } else if lost {
+            Verdict::new(Subcause::Abort, 55).or(Subcause::AbortAfterExchange, 40)
         } else {
             Verdict::new(Subcause::AbortAfterExchange, 75).or(Subcause::UnreadData, 20)
         });
@@ -120,17 +128,33 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
             && facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
         let waiting = facts.flow.last_data() == Some(side);
         return if missed || streaming {
-            Some(Verdict::new(Subcause::ClientGaveUp, 70).or(Subcause::UnreadData, 20).or(Subcause::AbortAfterExchange, 10))
+            Some(
+                Verdict::new(Subcause::ClientGaveUp, 70)
+                    .or(Subcause::UnreadData, 20)
+                    .or(Subcause::AbortAfterExchange, 10),
+            )
         } else if own_unacked {
-            Some(Verdict::new(Subcause::Abort, 65).or(Subcause::ClientGaveUp, 25).or(Subcause::AbortDuringLoss, 10))
+            Some(
+                Verdict::new(Subcause::Abort, 65)
+                    .or(Subcause::ClientGaveUp, 25)
+                    .or(Subcause::AbortDuringLoss, 10),
+            )
         } else if waiting && !facts.trigger_is(kind::ALERT) {
-            Some(Verdict::new(Subcause::ClientGaveUp, 60).or(Subcause::Abort, 20).or(Subcause::AbortAfterExchange, 15))
+            Some(
+                Verdict::new(Subcause::ClientGaveUp, 60)
+                    .or(Subcause::Abort, 20)
+                    .or(Subcause::AbortAfterExchange, 15),
+            )
         } else {
             None
         };
     }
     if own_unacked {
-        return Some(Verdict::new(Subcause::Abort, 70).or(Subcause::UnreadData, 15).or(Subcause::AbortDuringLoss, 10));
+        return Some(
+            Verdict::new(Subcause::Abort, 70)
+                .or(Subcause::UnreadData, 15)
+                .or(Subcause::AbortDuringLoss, 10),
+        );
     }
     if !owes_response(facts) && !missed {
         return None;
@@ -169,11 +193,15 @@ pub(super) fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if facts.midstream() && !(facts.me.has(seen::DATA) || facts.peer.has(seen::DATA)) {
         return Some(
-            Verdict::new(Subcause::Midstream, 45).or(Subcause::AbortAfterExchange, 25).or(Subcause::SocketKill, 25),
+            Verdict::new(Subcause::Midstream, 45)
+                .or(Subcause::AbortAfterExchange, 25)
+                .or(Subcause::SocketKill, 25),
         );
     }
     Some(if facts.idle_us < IDLE_US {
-        Verdict::new(Subcause::AbortAfterExchange, 72).or(Subcause::UnreadData, 15).or(Subcause::Abort, 8)
+        Verdict::new(Subcause::AbortAfterExchange, 72)
+            .or(Subcause::UnreadData, 15)
+            .or(Subcause::Abort, 8)
     } else {
         Verdict::new(Subcause::AbortAfterExchange, 50)
             .or(Subcause::SocketKill, 35)

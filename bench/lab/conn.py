@@ -107,7 +107,8 @@ def read_exactly(sock: socket.socket, count: int) -> bytes:
 
 
 def _filler(dice: random.Random, size: int) -> bytes:
-    return bytes(dice.choice(b"abcdefghijklmnopqrstuvwxyz ") for _ in range(max(0, size)))
+    words = b" ".join(dice.choice((b"alpha", b"bravo", b"cargo", b"delta", b"ember")) for _ in range(12))
+    return (words * (size // len(words) + 1))[:max(0, size)]
 
 
 def http_request(dice: random.Random, size: int) -> bytes:

@@ -62,8 +62,9 @@ class Wire:
 
     def close(self) -> None:
         """Stop the forwarder."""
-        os.close(self._control)
+        os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+        os.close(self._control)
 
 
 def _forward(ends: list[socket.socket], control: int, settings: WireSettings, dice: random.Random) -> None:

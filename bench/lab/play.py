@@ -81,7 +81,7 @@ def play(variant: Variant, seed: int, out: Path, owner_pid: int) -> Outcome:
     taps: list[Tap] = []
     try:
         topology = build_topology(variant, own_seed)
-        scene = Scene(topology, variant.version, variant.rtt_ms, own_seed)
+        scene = Scene(topology, variant.version, variant.rtt_ms, own_seed, label)
         taps = [Tap(topology.fw.ns, CLIENT_TAP, paths["client"]), Tap(topology.fw.ns, SERVER_TAP, paths["server"])]
         scene.start_background()
         variant.scenario.play(scene)

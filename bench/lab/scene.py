@@ -14,7 +14,7 @@ from .taxonomy import cause_of
 from .topology import CLIENT_TAP, SERVER_TAP, Host, Topology
 
 PORT_STRIDE = 200
-"""Ports are kept apart modulo this number, so that concurrent topologies never share one."""
+"""Service ports are kept apart modulo this number: a trace event of a listener names nothing but its port."""
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Expectation:
     form: str | None
     minimum: int
     maximum: int
+    act: str
     seen: int = field(default=0)
 
     def __post_init__(self) -> None:
@@ -43,7 +44,7 @@ class Rule:
 
     def __init__(self, host: Host, table: str, hook: str, rule: str) -> None:
         self._host, self._table = host, table
-        host.ns.nft(f"table inet {table} {{ chain c {{ type filter hook {hook} priority 0; {rule}; }} }}")
+        host.ns.nft(f"table inet {table} {{\nchain c {{\ntype filter hook {hook} priority 0;\n{rule}\n}}\n}}\n")
 
     def remove(self) -> None:
         """Take the rule away again."""
@@ -53,8 +54,9 @@ class Rule:
 class Scene:
     """Handed to each scenario; everything random comes from its seed."""
 
-    def __init__(self, topology: Topology, family: int, rtt_ms: float, seed: int) -> None:
+    def __init__(self, topology: Topology, family: int, rtt_ms: float, seed: int, act: str) -> None:
         self.topology, self.family, self.rtt_ms, self.seed = topology, family, rtt_ms, seed
+        self.act = act
         self.dice = random.Random(seed)
         self.injector = Injector(topology)
         self.expectations: list[Expectation] = []
@@ -98,17 +100,22 @@ class Scene:
         """nftables' word for the scene's IP version."""
         return "ip6" if self.family == 6 else "ip"
 
-    def port(self, low: int = 5, high: int = 140) -> int:
-        """A service port no other scene uses at this moment."""
-        while True:
-            port = self.dice.randrange(low, high) * PORT_STRIDE + self.topology.index % PORT_STRIDE
+    def _fresh(self, choices: range) -> int:
+        """A port that this scene has not used yet."""
+        for _ in range(10_000):
+            port = self.dice.choice(choices)
             if port not in self._ports:
                 self._ports.add(port)
                 return port
+        raise RuntimeError("no port left")
+
+    def port(self) -> int:
+        """A service port no other scene uses at this moment."""
+        return self._fresh(range(1000 + self.topology.index % PORT_STRIDE, 30_000, PORT_STRIDE))
 
     def client_port(self) -> int:
-        """An ephemeral port no other scene uses at this moment."""
-        return self.port(165, 320)
+        """An ephemeral port."""
+        return self._fresh(range(32_768, 61_000))
 
     def pause(self, low: float, high: float) -> None:
         """Wait a random time in seconds."""
@@ -170,15 +177,15 @@ class Scene:
                 conn.exchange()
             conn.fin_close(server_first=self.dice.random() < 0.6)
 
-    def start_background(self) -> None:
-        """Other people's ordinary traffic, until the scene ends."""
+    def start_background(self, count: int = 40, low: float = 0.02, high: float = 0.2) -> None:
+        """Other people's ordinary traffic, `low` to `high` seconds apart, until the scene ends."""
         listener = self.listen()
         dice = random.Random(self.seed ^ 0x5EED)
-        ports = [self.client_port() for _ in range(40)]
+        ports = [self.client_port() for _ in range(count)]
 
         def chatter() -> None:
             for port in ports:
-                if self._stop.wait(dice.uniform(0.02, 0.2)):
+                if self._stop.wait(dice.uniform(low, high)):
                     return
                 with contextlib.suppress(OSError, EOFError):
                     conn = self.connect(listener, dice.choice((self.client, self.client2)), port)
@@ -212,7 +219,7 @@ class Scene:
         Expectations of one flow and side are used up in the order in which they were stated.
         """
         key = flow.flow if isinstance(flow, Conn) else flow
-        self.expectations.append(Expectation(key, side, by, subcause, also, role, reasons, form, minimum, maximum))
+        self.expectations.append(Expectation(key, side, by, subcause, also, role, reasons, form, minimum, maximum, self.act))
 
     def aftermath(self, flow: Flow | Conn, side: str, subcause: str, *, also: tuple[str, ...] = (), by: str = "kernel",
                   minimum: int = 0, maximum: int = 1000) -> None:

@@ -41,6 +41,7 @@ def respond_then_unread(scene: Scene) -> None:
         conn.respond(scene.dice.randint(150, 600))
         conn.s.close()
         scene.expect(conn, "server", "4.1", also=("0.2", "4.2"), reasons=("TCP_ABORT_ON_CLOSE",), form="ACTIVE_RA")
+        scene.aftermath(conn, "server", "2.3", also=("4.1", "0.2"))
         scene.settle()
 
 

@@ -59,7 +59,8 @@ def linger2_negative(scene: Scene) -> None:
     conn.exchange()
     conn.s.setsockopt(socket.IPPROTO_TCP, _TCP_LINGER2, struct.pack("i", -1))
     conn.s.shutdown(socket.SHUT_WR)
-    scene.settle()
+    # The abort must find FIN-WAIT-2: wait for an ACK of the FIN that may be delayed.
+    scene.pause(0.25, 0.4)
     conn.s.close()
     scene.expect(conn, "server", "0.2", also=("0.3",), reasons=("TCP_ABORT_ON_LINGER",), form="ACTIVE_RA")
     scene.settle()

@@ -90,8 +90,8 @@ def _dnat(scene: Scene, port: int) -> tuple[str, int]:
     """Send the virtual address's `port` to the server, strictly by connection tracking."""
     vip, real = scene.topology.vip[scene.family], scene.address(scene.server)
     target = f"[{real}]:{port}" if scene.family == 6 else f"{real}:{port}"
-    scene.fw.ns.nft(f"table inet lb{port} {{ chain pre {{ type nat hook prerouting priority -100; "
-                    f"{scene.ip} daddr {vip} tcp dport {port} dnat {scene.ip} to {target}; }} }}")
+    scene.fw.ns.nft(f"table inet lb{port} {{\nchain pre {{\ntype nat hook prerouting priority -100;\n"
+                    f"{scene.ip} daddr {vip} tcp dport {port} dnat {scene.ip} to {target}\n}}\n}}\n")
     scene.fw.ns.sysctl("netfilter.nf_conntrack_tcp_loose", 0)
     scene.nat[(vip, port)] = (real, port)
     return vip, port

@@ -44,7 +44,8 @@ def socket_kill_cohort(scene: Scene) -> None:
         conn.exchange()
         scene.pause(0.01, 0.15)
     scene.pause(0.2, 0.6)
-    _socket_kill(scene, ["sport", "=", str(listener.port), "dst", scene.address(scene.client)])
+    client = scene.address(scene.client)
+    _socket_kill(scene, ["sport", "=", str(listener.port), "dst", f"[{client}]" if scene.family == 6 else client])
     for conn in conns:
         scene.expect(conn, "server", "6.1", reasons=("TCP_STATE",), form="ACTIVE_RA")
     scene.settle()

@@ -20,7 +20,7 @@ const LAYERS_MAX: usize = 3;
 
 /// Bytes of buffers that one batch may keep from being used again before it is handed over though
 /// not full: a slow pipe gives buffers with little in them.
-const HELD_BYTES_MAX: usize = 32 << 20;
+const HELD_BYTES_MAX: usize = 16 << 20;
 
 /// How a capture is going to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

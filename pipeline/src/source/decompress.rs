@@ -4,6 +4,7 @@
 //! the window that [`super::Options::zstd_window_log_max`] allows), however much comes out.
 
 use super::probe::Compression;
+use lz4_flex::frame::FrameDecoder;
 use std::io::{self, BufReader, ErrorKind, Read};
 
 /// Compressed bytes read at a time.
@@ -62,7 +63,9 @@ impl<R: Read> Read for Named<R> {
 /// lz4 frames in a row. The decoder ends in the same way after a frame and within a cut one; what
 /// it consumed, and whether it met the end of its input, tells the two apart.
 struct Lz4Frames<R: Read> {
-    decoder: lz4_flex::frame::FrameDecoder<Watched<R>>,
+    /// One a frame, for it does not expect the next frame to have another block size; `None` after
+    /// the end.
+    decoder: Option<FrameDecoder<Watched<R>>>,
     /// Data of the current frame came out, its end mark did not come yet.
     within_frame: bool,
     /// Frames of the legacy format have no end mark.
@@ -88,32 +91,34 @@ impl<R: Read> Read for Watched<R> {
 impl<R: Read> Lz4Frames<R> {
     fn new(inner: R, legacy: bool) -> Self {
         let watched = Watched { inner, read_bytes: 0, ended: false };
-        Self { decoder: lz4_flex::frame::FrameDecoder::new(watched), within_frame: false, legacy }
+        Self { decoder: Some(FrameDecoder::new(watched)), within_frame: false, legacy }
     }
 }
 
 impl<R: Read> Read for Lz4Frames<R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        if room.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            let before = self.decoder.get_ref().read_bytes;
-            let n = self.decoder.read(room)?;
+        while let Some(decoder) = &mut self.decoder
+            && !room.is_empty()
+        {
+            let before = decoder.get_ref().read_bytes;
+            let n = decoder.read(room)?;
             if n > 0 {
                 self.within_frame = true;
                 return Ok(n);
             }
-            let watched = self.decoder.get_ref();
+            let watched = decoder.get_ref();
+            let cut = self.within_frame || watched.read_bytes != before;
             if !watched.ended {
-                // An end mark (or an empty block): the next frame may follow.
+                // An end mark; another frame may follow.
+                self.decoder = self.decoder.take().map(|d| FrameDecoder::new(d.into_inner()));
                 self.within_frame = false;
-                continue;
+            } else if cut && !self.legacy {
+                return Err(ErrorKind::UnexpectedEof.into());
+            } else {
+                self.decoder = None;
             }
-            let cut =
-                if self.legacy { false } else { self.within_frame || watched.read_bytes != before };
-            return if cut { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(0) };
         }
+        Ok(0)
     }
 }
 

@@ -53,10 +53,11 @@ pub struct Options {
     /// Map uncompressed regular files instead of reading them (default: yes). Turn it off for files
     /// that another program may truncate while they are read: that would end this one by SIGBUS.
     pub mmap: bool,
-    /// Bytes of a file that are mapped at a time (default: 16 MiB). Bounds resident memory and the
+    /// Bytes of a file that are mapped at a time (default: 4 MiB). Bounds resident memory and the
     /// time that one call of `fill` may take.
     pub window_bytes: usize,
-    /// Bytes in one buffer when reading or decompressing (default: 1 MiB).
+    /// Bytes in one buffer when reading or decompressing (default: 256 KiB, which stays in
+    /// the cache of one core).
     pub buffer_bytes: usize,
     /// The largest window a zstd stream may ask for, as a power of two (default: 31, which is 2 GiB
     /// and all that `zstd --long` can write). The window is what a zstd stream can make us
@@ -71,8 +72,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             mmap: true,
-            window_bytes: 16 << 20,
-            buffer_bytes: 1 << 20,
+            window_bytes: 4 << 20,
+            buffer_bytes: 256 << 10,
             zstd_window_log_max: 31,
             open_inputs_max: 64,
         }

@@ -8,7 +8,7 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 pub(super) const HEADROOM: usize = 1 << 20;
 
 /// Buffers that wait for their next use; more are let go.
-const POOLED_MAX: usize = 16;
+const POOLED_MAX: usize = 64;
 
 /// A piece of memory that frames point into.
 #[derive(Debug)]
@@ -26,11 +26,11 @@ impl Memory {
         }
     }
 
-    /// Bytes of the buffer; a mapping is the kernel's memory and counts as none.
+    /// Bytes of data the buffer can take; a mapping is the kernel's memory and counts as none.
     pub(super) fn buffer_bytes(&self) -> usize {
         match self {
             Self::Mapped(_) => 0,
-            Self::Buffer(buffer) => buffer.data.len(),
+            Self::Buffer(buffer) => buffer.data.len().saturating_sub(HEADROOM),
         }
     }
 }

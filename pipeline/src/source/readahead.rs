@@ -125,7 +125,8 @@ fn fill(reader: &mut dyn Read, buffer: &mut Buffer, enough: impl Fn() -> bool) -
     }
 }
 
-/// Counts the bytes that pass, for others to look at.
+/// Counts the bytes that pass, for others to look at, and repeats reads that a signal interrupted:
+/// not every decoder bears one in the middle of a header.
 pub(super) struct Counted<R> {
     pub(super) inner: R,
     pub(super) bytes: Arc<AtomicU64>,
@@ -133,7 +134,12 @@ pub(super) struct Counted<R> {
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(room)?;
+        let n = loop {
+            match self.inner.read(room) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
         self.bytes.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }

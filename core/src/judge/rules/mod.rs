@@ -35,6 +35,7 @@ const RULES: &[Rule] = &[
     absent::too_little,
     absent::after_own_fin,
     absent::stateless,
+    present::together,
     present::no_payload,
     present::after_fin,
     present::during_loss,

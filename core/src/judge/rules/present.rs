@@ -21,13 +21,26 @@ pub(super) fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict
     if facts.form == Form::ReplyR || facts.aftermath {
         return None;
     }
+    let answered = facts.trigger_age_us.is_some_and(|us| Some(us) < facts.own_age_us);
     match facts.me.probe_run() {
-        0 => None,
-        1 => {
-            Some(Verdict::new(Subcause::KeepaliveExpired, 65).or(Subcause::AbortAfterExchange, 30))
-        }
+        // One probe alone is any idle connection's; the second shows that the first was in vain.
+        0 | 1 => None,
+        _ if answered => expired_beyond(facts),
         _ => Some(Verdict::new(Subcause::KeepaliveExpired, 95)),
     }
+}
+
+/// Probes whose answers the tap saw, and the prober perhaps did not: its timer counts whole seconds
+/// from the last probe (`tcp_keepalive_intvl`), which a program's abort would meet only by chance.
+fn expired_beyond(facts: &Facts<'_>) -> Option<Verdict> {
+    let own_us = facts.own_age_us?;
+    let off_us = own_us.abs_diff(own_us.saturating_add(500_000) / 1_000_000 * 1_000_000);
+    let on_time = own_us >= 900_000 && off_us <= 60_000;
+    (on_time && facts.me.probe_run() >= 2).then(|| {
+        Verdict::new(Subcause::KeepaliveExpired, 75)
+            .or(Subcause::AbortAfterExchange, 15)
+            .or(Subcause::SocketKill, 10)
+    })
 }
 
 /// 5.2, 5.5: the resetting side had retransmitted in vain. Linux gives up silently, so three
@@ -45,6 +58,29 @@ pub(super) fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Ve
     } else {
         Verdict::new(Subcause::RetransmissionGaveUp, 70).or(Subcause::AbortDuringLoss, 25)
     })
+}
+
+/// 4.3, 6.1: connections that ended together. When the port closes with them, the process ended;
+/// when it stays open, somebody picked the connections.
+pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.form != Form::ActiveRa || facts.aftermath || facts.stage == Stage::PostSyn {
+        return None;
+    }
+    let cohort = facts.around.cohort.unwrap_or(1);
+    let (alive, closed) = (facts.around.accepted_after, facts.around.refused_after);
+    if closed && facts.by_initiator == Some(false) {
+        let percent = if cohort >= 3 { 88 } else { 72 };
+        return Some(Verdict::new(Subcause::ProcessExit, percent).or(Subcause::UnreadData, 12));
+    }
+    if cohort < 3 {
+        return None;
+    }
+    let percent = if alive { 75 } else { 65 };
+    Some(
+        Verdict::new(Subcause::SocketKill, percent)
+            .or(Subcause::AbortAfterExchange, 12)
+            .or(Subcause::ProcessExit, 10),
+    )
 }
 
 /// 4.2, 4.5, 1.4: accepted, and reset before the initiator said anything.
@@ -120,7 +156,10 @@ pub(super) fn during_loss(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 /// 4.x: ended in mid-exchange.
 pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let side = facts.side();
-    let own_unacked = facts.flow.unacked(side).is_some_and(|bytes| bytes > 0);
+    // Resets that answer acknowledgements with lower numbers show that those were still on their
+    // way: where the sender stood, its data was not acknowledged.
+    let in_flight = facts.after.train > 1 && facts.after.steps[0] < 0;
+    let own_unacked = in_flight || facts.flow.unacked(side).is_some_and(|bytes| bytes > 0);
     let missed = facts.ack_rel.is_some_and(|by| by < 0);
     if facts.by_initiator == Some(true) {
         let streaming = facts.flow.last_data() == Some(side ^ 1)
@@ -185,9 +224,6 @@ fn unanswered(facts: &Facts<'_>) -> Verdict {
 
 /// 0.2, 6.1: everything was delivered, and a reset took the place of the FIN.
 pub(super) fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
-    if facts.around.cohort.is_some_and(|n| n >= 3) {
-        return Some(Verdict::new(Subcause::SocketKill, 70).or(Subcause::AbortAfterExchange, 20));
-    }
     if facts.form == Form::Odd {
         return Some(Verdict::new(Subcause::Abort, 45).or(Subcause::Injection, 35));
     }

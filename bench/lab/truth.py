@@ -1,7 +1,7 @@
 """Joins RSTs on the wire with the kernels' events and the scenario's intent."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .packets import RST, Segment, parse
 from .pcapfile import Frame
@@ -55,6 +55,11 @@ def wire_resets(captures: dict[str, list[Frame]]) -> list[WireReset]:
                 found.append(WireReset(segment, {tap: number}, {tap: when}))
     found.sort(key=lambda reset: reset.time_ns)
     return found
+
+
+def _same(seen: tuple[str, int], wanted: tuple[str, int]) -> bool:
+    """True if the endpoint is the expected one; port 0 stands for any."""
+    return seen == wanted or (wanted[1] == 0 and seen[0] == wanted[0])
 
 
 class Joiner:
@@ -141,15 +146,29 @@ class Joiner:
         for expectation in self.scene.expectations:
             initiator, acceptor = expectation.flow[:2], expectation.flow[2:]
             ends = (initiator, acceptor) if expectation.side == "client" else (acceptor, initiator)
-            if (src, dst) == ends and by == expectation.by and expectation.seen < expectation.maximum:
+            if _same(src, ends[0]) and _same(dst, ends[1]) and by == expectation.by and expectation.seen < expectation.maximum:
                 expectation.seen += 1
                 reset.expectation = expectation
                 break
         else:
+            if self.scene.rough and by == "kernel" and self._echo(reset):
+                return
             self.deviations.append(f"unexplained RST {src} > {dst} by {reset.sender} "
                                    f"({reset.event.reason if reset.event else 'no event'}), frames {reset.frames}")
             return
         self._check(reset, reset.expectation)
+
+    def _echo(self, reset: WireReset) -> bool:
+        """On a lossy link packets are repeated, and so are the RSTs that answer them."""
+        segment = reset.segment
+        src, dst = (segment.src, segment.sport), (segment.dst, segment.dport)
+        for expectation in self.scene.expectations:
+            ends = (expectation.flow[:2], expectation.flow[2:])
+            if expectation.seen and (src, dst) == (ends if expectation.side == "client" else ends[::-1]):
+                also = tuple(dict.fromkeys(("2.3", *expectation.also)))
+                reset.expectation = replace(expectation, also=also, role="aftermath")
+                return True
+        return False
 
     def _check(self, reset: WireReset, expectation: Expectation) -> None:
         """Compare what the kernel did with what the catalogue says it does."""

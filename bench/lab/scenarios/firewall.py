@@ -13,7 +13,7 @@ from ..sniff import FlowView
 _REFUSE = "reject with tcp reset"
 
 
-@scenario(4, "reject-syn", "3.1", rtts=(0, 20, 150))
+@scenario(4, "reject-syn", "3.1", rtts=(0, 1, 20, 150))
 def reject_syn(scene: Scene) -> None:
     """The router refuses one client's SYN; the service is alive for the other."""
     listener = scene.listen()
@@ -50,7 +50,7 @@ def reject_icmp(scene: Scene) -> None:
     scene.pause(0.1, 0.2)
 
 
-@scenario(7, "reject-midstream", "3.2; echoes 2.3", rtts=(0, 20))
+@scenario(7, "reject-midstream", "3.2; echoes 2.3", rtts=(0, 1, 20))
 def reject_midstream(scene: Scene) -> None:
     """A rule against client-to-server data comes into force in mid-connection."""
     listener = scene.listen()
@@ -109,7 +109,7 @@ def _train_both_ways(scene: Scene, conn: Conn, view: FlowView, ttl: int) -> None
         scene.aftermath(conn, side, "2.3", also=("3.3",))
 
 
-@scenario(34, "content-injection", "3.3", rtts=(0, 20, 150))
+@scenario(34, "content-injection", "3.3", rtts=(0, 1, 20, 150))
 def content_injection(scene: Scene) -> None:
     """A device on the path reacts to the first payload with RST trains to both ends."""
     listener = scene.listen()
@@ -129,7 +129,7 @@ def content_injection(scene: Scene) -> None:
         scene.pause(0.05, 0.2)
 
 
-@scenario(35, "injection-race", "3.3 (the server goes on speaking)", rtts=(0, 20, 150))
+@scenario(35, "injection-race", "3.3 (the server goes on speaking)", rtts=(0, 1, 20, 150))
 def injection_race(scene: Scene) -> None:
     """An exact forged RST reaches the client; the real server's answer comes after it."""
     listener = scene.listen()
@@ -142,9 +142,10 @@ def injection_race(scene: Scene) -> None:
     scene.injector.to_client(view.forge("server", RST, ttl=scene.dice.choice((47, 58, 63, 64)),
                                         ip_id=scene.dice.choice((0, scene.dice.getrandbits(16)))))
     scene.expect(conn, "server", "3.3", also=("3.2",), by="injector")
-    time.sleep(0.001)
-    conn.s.recv(size)
-    conn.send_response(scene.dice.randint(200, 1300))
+    # A mere ACK of the server, answered by the dead client, may end the server before it can speak.
+    with contextlib.suppress(OSError):
+        conn.s.recv(size)
+        conn.send_response(scene.dice.randint(200, 1300))
     scene.expect(conn, "client", "2.3", also=("3.3", "3.2"), role="aftermath", reasons=("NO_SOCKET",), form="REPLY_R")
     scene.aftermath(conn, "client", "2.3", also=("3.3", "3.2"))
     scene.settle()

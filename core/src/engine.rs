@@ -203,10 +203,11 @@ impl Engine {
         interval
     }
 
-    /// The memory of the flow tables, for a caller that wants huge pages for it.
+    /// The one block of memory in which all flow tables lie, for a caller that wants it on huge
+    /// pages; `None` without shards.
     #[must_use]
-    pub fn memory(&self) -> Vec<Region> {
-        self.shards.iter().map(|shard| shard.table().memory()).collect()
+    pub fn memory(&self) -> Option<Region> {
+        self.shards.first().map(|shard| shard.table().memory())
     }
 }
 

@@ -11,6 +11,7 @@ use resetscope_core::flow::table::NoMemory;
 
 use crate::collect::{Sink, collect};
 use crate::feed::Feed;
+use crate::huge_pages;
 use crate::source::{Damage, Progress, Source, SourceError};
 use crate::worker::{Message, desks, run_alone, run_together};
 
@@ -65,6 +66,7 @@ pub fn run(
     let engines = (0..workers)
         .map(|worker| Engine::new(&plan.engine, worker, workers))
         .collect::<Result<Vec<_>, _>>()?;
+    engines.iter().for_each(huge_pages::advise);
     let feed = Mutex::new(Feed::new(source, plan.interval_ns, Arc::clone(stop)));
     let (send, receive) = bounded(QUEUE);
     let done = AtomicBool::new(false);

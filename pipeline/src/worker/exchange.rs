@@ -29,13 +29,14 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    fn empty(from: usize) -> Self {
+    /// A parcel with room for a fair share of a batch; a larger one grows it once.
+    fn empty(from: usize, workers: usize) -> Self {
         Self {
             index: 0,
             signal: Signal::Go,
             through: 0,
             ledger: Ledger::default(),
-            segments: Vec::with_capacity(BATCH_FRAMES),
+            segments: Vec::with_capacity(BATCH_FRAMES / workers * 3 / 2),
             texts: RstTexts::new(BATCH_FRAMES),
             from,
         }
@@ -158,7 +159,8 @@ impl Desk {
         let workers = self.out.len();
         self.filling.clear();
         for _ in 0..workers {
-            let parcel = self.empties.try_recv().unwrap_or_else(|_| Parcel::empty(self.worker));
+            let parcel =
+                self.empties.try_recv().unwrap_or_else(|_| Parcel::empty(self.worker, workers));
             self.filling.push(parcel);
         }
         let mut ledger = Ledger::default();

@@ -90,8 +90,8 @@ impl Merged {
             total_bytes: Some(0),
             damage: Vec::new(),
         };
-        let keep_open = inputs.len() <= options.open_inputs_max;
         let only = inputs.len() == 1;
+        let keep_open = only || inputs.len() <= options.open_inputs_max;
         for input in inputs {
             merged.add(input, keep_open)?;
         }

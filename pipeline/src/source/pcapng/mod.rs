@@ -9,7 +9,7 @@ mod interface;
 mod time;
 
 use super::batch::Slot;
-use super::memory::HEADROOM;
+use super::memory::RECORD_BYTES_MAX;
 use super::walk::{Room, Stop, Walked, read_u16, read_u32};
 use interface::Interface;
 
@@ -34,7 +34,7 @@ const PACKET_HEAD_BYTES: usize = 28;
 /// What stands before the bytes of a packet in a simple packet block.
 const SIMPLE_HEAD_BYTES: usize = 12;
 /// The longest block that is looked into; longer ones that carry nothing for us are stepped over.
-const BLOCK_BYTES_MAX: usize = HEADROOM;
+const BLOCK_BYTES_MAX: usize = RECORD_BYTES_MAX;
 /// Interfaces of one section that are believed: the number must not decide about memory.
 const INTERFACES_MAX: usize = 1 << 16;
 

@@ -33,8 +33,15 @@ pub(super) enum Use {
     Look,
 }
 
-/// Bytes decompressed at a time when only looking.
-const LOOK_BYTES: usize = 64 << 10;
+/// Bytes mapped, read or decompressed at a time when only looking.
+const LOOK_BYTES: usize = 16 << 10;
+
+impl Use {
+    /// How much to bring in at a time, where `bytes` is what the options say.
+    fn bytes(self, bytes: usize) -> usize {
+        if self == Self::Look { bytes.min(LOOK_BYTES) } else { bytes }
+    }
+}
 
 /// An open capture.
 pub(super) struct Capture {
@@ -111,7 +118,8 @@ impl Capture {
             && let Some(file) = mappable
         {
             // What cannot be mapped (some file systems) is read instead.
-            mapped = Window::mapped(file, begin as u64, options.window_bytes).ok();
+            let bytes = how.bytes(options.window_bytes);
+            mapped = Window::mapped(file, begin as u64, bytes).ok();
         }
         let (window, read_bytes) = match mapped {
             Some(window) => (window, None),
@@ -273,9 +281,7 @@ fn feed(
     if thread {
         return Feed::ahead(reader, options.buffer_bytes, promptly);
     }
-    let bytes =
-        if how == Use::Look { options.buffer_bytes.min(LOOK_BYTES) } else { options.buffer_bytes };
-    Ok(Feed::inline(reader, bytes))
+    Ok(Feed::inline(reader, how.bytes(options.buffer_bytes)))
 }
 
 fn read_error(path: &Path, cause: io::Error) -> SourceError {

@@ -78,7 +78,7 @@ fn floor(bytes: &[u8], records: &mut [[u64; 16]]) {
         let mut used = 0;
         for (segment, frame) in segments.iter_mut().zip(frames(batch)) {
             if wire::dissect(&frame, segment, &mut texts).is_ok() {
-                let slot = (segment.hash >> 32) as usize * records.len() >> 32;
+                let slot = ((segment.hash >> 32) as usize * records.len()) >> 32;
                 let record = records.as_ptr().wrapping_add(slot).cast::<u8>();
                 prefetch::line(record);
                 prefetch::line(record.wrapping_add(LINE));
@@ -86,7 +86,7 @@ fn floor(bytes: &[u8], records: &mut [[u64; 16]]) {
             }
         }
         for segment in segments.iter().take(used) {
-            let slot = (segment.hash >> 32) as usize * records.len() >> 32;
+            let slot = ((segment.hash >> 32) as usize * records.len()) >> 32;
             let record = &mut records[slot];
             record[0] += 1;
             record[15] += record[0];

@@ -290,13 +290,20 @@ pub(super) fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     )
 }
 
-/// 2.1, 2.4, 2.6, 4.5: a host answers a packet of an established connection as if it knew of none.
+/// 2.6: a host answers an acknowledgement of bytes it never sent. Its answer has that number, far
+/// from all that the connection used, so nobody on the connection accepts it.
+pub(super) fn nat_bypass(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    let far = facts.seq_rel.is_some_and(|by| by.unsigned_abs() > 1 << 20);
+    let asked = facts.ended(ended::ACK_UNSENT) || facts.trigger_is(kind::OUT_OF_WINDOW);
+    let bare = !facts.rst.flags.any(TcpFlags::ACK) && facts.rst.window == 0;
+    (far && bare && (asked || facts.form == Form::ReplyR))
+        .then(|| Verdict::new(Subcause::NatBypass, 72).or(Subcause::Ineffective, 20))
+}
+
+/// 2.1, 2.4, 4.5: a host answers a packet of an established connection as if it knew of none.
 pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if !facts.form.is_reply() || facts.peer.packets == 0 {
         return None;
-    }
-    if facts.ended(ended::ACK_UNSENT) && facts.seq_rel.is_some_and(|by| by > 1 << 20) {
-        return Some(Verdict::new(Subcause::NatBypass, 70).or(Subcause::HalfOpen, 25));
     }
     let overflowed = facts.by_initiator == Some(false)
         && !facts.me.has(seen::DATA | seen::ACK | seen::FIN)
@@ -304,9 +311,14 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if overflowed {
         return Some(Verdict::new(Subcause::Overload, 75).or(Subcause::HandshakeLoss, 20));
     }
-    let foreign_ttl = facts.ttl_delta.is_some_and(|by| by != 0);
-    if foreign_ttl && facts.idle_tier_s().is_some() {
-        return Some(Verdict::new(Subcause::IdleStateLost, 70).or(Subcause::HalfOpen, 25));
+    let foreign_ttl = facts.ttl_delta.is_some_and(|by| by != 0) && facts.me.packets >= 2;
+    if foreign_ttl && facts.idle_us >= 1_000_000 {
+        let percent = if facts.idle_tier_s().is_some() { 70 } else { 62 };
+        return Some(
+            Verdict::new(Subcause::IdleStateLost, percent)
+                .or(Subcause::NoSession, 18)
+                .or(Subcause::HalfOpen, 18),
+        );
     }
     if facts.midstream() && facts.me.packets == 0 {
         return Some(

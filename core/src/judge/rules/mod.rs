@@ -15,6 +15,7 @@ use super::origin::Origin;
 type Rule = fn(&Facts<'_>, &Origin) -> Option<Verdict>;
 
 const RULES: &[Rule] = &[
+    absent::nat_bypass,
     foreign::ineffective,
     foreign::self_declared,
     absent::after_reset,
@@ -35,8 +36,8 @@ const RULES: &[Rule] = &[
     absent::too_little,
     absent::after_own_fin,
     absent::stateless,
-    present::together,
     present::no_payload,
+    present::together,
     present::after_fin,
     present::during_loss,
     present::unfinished,

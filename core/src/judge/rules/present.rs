@@ -110,8 +110,9 @@ pub(super) fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         let crossed = facts.peer.has(seen::DATA_CROSSED_PEER_FIN);
         let behind = facts.ack_rel.is_some_and(|by| by < 0);
         let lost = facts.flow.unacked(facts.side()).is_some_and(|bytes| bytes > 1);
-        let unread =
-            facts.flow.last_data() == Some(facts.side() ^ 1) && facts.trigger_is_new_data();
+        let unread = facts.flow.last_data() == Some(facts.side() ^ 1)
+            && facts.trigger_is_new_data()
+            && facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
         return Some(if facts.me.retransmission_run() > 1 {
             Verdict::new(Subcause::AbortDuringLoss, 60).or(Subcause::AbortAfterExchange, 30)
         } else if crossed || behind || unread {
@@ -160,7 +161,17 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     // way: where the sender stood, its data was not acknowledged.
     let in_flight = facts.after.train > 1 && facts.after.steps[0] < 0;
     let own_unacked = in_flight || facts.flow.unacked(side).is_some_and(|bytes| bytes > 0);
+    let own_unacked = own_unacked && !awaits_delayed_ack(facts);
     let missed = facts.ack_rel.is_some_and(|by| by < 0);
+    if facts.me.has(seen::WINDOW_CLOSED) && facts.peer.has(seen::DATA) {
+        // A window that never opened again: what filled it was never read.
+        let subcause = if facts.by_initiator == Some(true) {
+            Subcause::ClientGaveUp
+        } else {
+            Subcause::UnreadData
+        };
+        return Some(Verdict::new(subcause, 80).or(Subcause::Abort, 12));
+    }
     if facts.by_initiator == Some(true) {
         let streaming = facts.flow.last_data() == Some(side ^ 1)
             && facts.trigger_is_new_data()
@@ -201,6 +212,19 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     Some(unanswered(facts))
 }
 
+/// All that is not acknowledged is one segment, sent more than a round trip ago: its receiver has
+/// it and delays the acknowledgement (RFC 9293 section 3.8.6.3: by less than 500 ms).
+fn awaits_delayed_ack(facts: &Facts<'_>) -> bool {
+    let bytes = facts.flow.unacked(facts.side()).unwrap_or(0);
+    let Some(us) = facts.own_age_us else { return false };
+    let round_trip = u64::from(facts.peer.min_response_us().unwrap_or(0))
+        + u64::from(facts.me.min_response_us().unwrap_or(0));
+    (1..=1460).contains(&bytes)
+        && facts.me.retransmission_run() == 0
+        && us > 2 * round_trip.max(2_500)
+        && us < 500_000
+}
+
 /// The responder resets while a request waits for its answer.
 fn unanswered(facts: &Facts<'_>) -> Verdict {
     let silent = !facts.me.has(seen::DATA);
@@ -210,7 +234,8 @@ fn unanswered(facts: &Facts<'_>) -> Verdict {
             .or(Subcause::UnreadData, 20)
             .or(Subcause::Injection, 10);
     }
-    if facts.trigger_is(kind::ALERT) {
+    let alerted = facts.flow.last_kind[facts.side()] & kind::ALERT != 0;
+    if alerted || facts.trigger_is(kind::ALERT) {
         return Verdict::new(Subcause::TlsFailure, 65).or(Subcause::AbortAfterExchange, 30);
     }
     let at_once = facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);

@@ -312,7 +312,14 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         return Some(Verdict::new(Subcause::Overload, 75).or(Subcause::HandshakeLoss, 20));
     }
     let foreign_ttl = facts.ttl_delta.is_some_and(|by| by != 0) && facts.me.packets >= 2;
-    if foreign_ttl && facts.idle_us >= 1_000_000 {
+    if foreign_ttl && facts.idle_us < 1_000_000 && origin.supporting.any(Families::LATENCY) {
+        return Some(
+            Verdict::new(Subcause::NoSession, 62)
+                .or(Subcause::IdleStateLost, 20)
+                .or(Subcause::HalfOpen, 15),
+        );
+    }
+    if foreign_ttl {
         let percent = if facts.idle_tier_s().is_some() { 70 } else { 62 };
         return Some(
             Verdict::new(Subcause::IdleStateLost, percent)

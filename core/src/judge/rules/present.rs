@@ -75,6 +75,10 @@ pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if cohort < 3 {
         return None;
     }
+    if facts.by_initiator == Some(false) && !facts.me.has(seen::DATA) {
+        // Accepted by the kernel, never by the program: the listener went with its queue.
+        return Some(Verdict::new(Subcause::Overload, 65).or(Subcause::UnreadData, 20));
+    }
     let percent = if alive { 75 } else { 65 };
     Some(
         Verdict::new(Subcause::SocketKill, percent)
@@ -177,7 +181,8 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
             && facts.trigger_is_new_data()
             && facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
         let waiting = facts.flow.last_data() == Some(side);
-        return if missed || streaming {
+        let reopened = facts.me.has(seen::ZERO_WINDOW) && facts.own_age_us < facts.trigger_age_us;
+        return if missed || streaming || reopened {
             Some(
                 Verdict::new(Subcause::ClientGaveUp, 70)
                     .or(Subcause::UnreadData, 20)

@@ -13,12 +13,17 @@ from ..sniff import FlowView
 _REFUSE = "reject with tcp reset"
 
 
+def _shut_out(scene: Scene, port: int, how: str) -> None:
+    """From now on the router refuses the first client's packets to `port`."""
+    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {port} {how}")
+
+
 @scenario(4, "reject-syn", "3.1", rtts=(0, 1, 20, 150))
 def reject_syn(scene: Scene) -> None:
     """The router refuses one client's SYN; the service is alive for the other."""
     listener = scene.listen()
     scene.baseline(listener, 2, scene.client2)
-    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {listener.port} {_REFUSE}")
+    _shut_out(scene, listener.port, _REFUSE)
     for _ in range(scene.dice.randint(1, 3)):
         flow = scene.attempt(listener.port)
         scene.expect(flow, "server", "3.1", by="nft", form="REPLY_RA")
@@ -44,7 +49,7 @@ def reject_icmp(scene: Scene) -> None:
     """The router refuses with ICMP: no RST may be seen."""
     listener = scene.listen()
     scene.baseline(listener, 1, scene.client2)
-    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {listener.port} reject")
+    _shut_out(scene, listener.port, "reject")
     with contextlib.suppress(OSError):
         scene.attempt(listener.port)
     scene.pause(0.1, 0.2)
@@ -185,7 +190,7 @@ def dscp(scene: Scene) -> None:
     for _ in range(scene.dice.randint(1, 2)):
         flow = scene.attempt(scene.port(), tos=0x28)
         scene.expect(flow, "server", "1.1", reasons=("NO_SOCKET",), form="REPLY_RA")
-    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {listener.port} {_REFUSE}")
+    _shut_out(scene, listener.port, _REFUSE)
     for _ in range(scene.dice.randint(1, 2)):
         flow = scene.attempt(listener.port, tos=0x28)
         scene.expect(flow, "server", "3.1", by="nft", form="REPLY_RA")

@@ -40,7 +40,7 @@ def build_topology(variant: Variant, seed: int) -> Topology:
     base = variant.scenario.wire
     wires: dict[str, WireSettings | None] = {"client": None, "server": None}
     if variant.rough:
-        wires["client"] = WireSettings(delay_ms=2.5, jitter_ms=2.0, loss=0.05, reorder=0.03)
+        wires["client"] = WireSettings(delay_ms=2.5, jitter_ms=2.0, loss=0.04, reorder=0.03)
         wires["server"] = WireSettings(delay_ms=10.0, jitter_ms=0.5)
     elif base is not None or variant.rtt_ms:
         settings = base or WireSettings(jitter_ms=round(dice.uniform(0, 0.05) * variant.rtt_ms, 3))

@@ -167,14 +167,19 @@ class Joiner:
         self._check(reset, reset.expectation)
 
     def _echo(self, reset: WireReset) -> bool:
-        """On a lossy link packets are repeated, and so are the RSTs that answer them."""
+        """On a lossy link packets are repeated and overtaken, and dead ends answer them with RSTs of their own."""
         segment = reset.segment
         src, dst = (segment.src, segment.sport), (segment.dst, segment.dport)
         for expectation in self.scene.expectations:
             ends = (expectation.flow[:2], expectation.flow[2:])
-            if expectation.seen and (src, dst) == (ends if expectation.side == "client" else ends[::-1]):
+            sent_by = ends if expectation.side == "client" else ends[::-1]
+            if expectation.seen and (src, dst) == sent_by:
                 also = tuple(dict.fromkeys(("2.3", *expectation.also)))
                 reset.expectation = replace(expectation, also=also, role="aftermath")
+                return True
+            if expectation.seen and (dst, src) == sent_by:
+                reset.expectation = replace(expectation, subcause="2.3", also=(expectation.subcause,),
+                                            role="aftermath")
                 return True
         return False
 
@@ -206,6 +211,7 @@ def as_json(reset: WireReset, scenario: str) -> dict:
         "kernel_reason": event.reason if event else None,
         "kernel_state": event.state if event else None,
         "active": event.active if event else None,
+        "kernel_time_ns": event.time_ns if event else None,
         "accepted": reset.effective,
         "form": form_of(segment),
         "taps": sorted(reset.frames),

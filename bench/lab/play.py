@@ -40,7 +40,7 @@ def build_topology(variant: Variant, seed: int) -> Topology:
     base = variant.scenario.wire
     wires: dict[str, WireSettings | None] = {"client": None, "server": None}
     if variant.rough:
-        wires["client"] = WireSettings(delay_ms=2.5, jitter_ms=2.0, loss=0.05, reorder=0.03)
+        wires["client"] = WireSettings(delay_ms=2.5, jitter_ms=2.0, loss=0.04, reorder=0.03)
         wires["server"] = WireSettings(delay_ms=10.0, jitter_ms=0.5)
     elif base is not None or variant.rtt_ms:
         settings = base or WireSettings(jitter_ms=round(dice.uniform(0, 0.05) * variant.rtt_ms, 3))
@@ -64,11 +64,12 @@ def cut(frames: list[Frame], view: str, clients: set[str]) -> list[Frame]:
     """A worse view of the same traffic."""
     segments = [parse(data) for _, data in frames]
     if view == "to-client":
-        return [frame for frame, segment in zip(frames, segments) if segment is None or segment.dst in clients]
+        return [frame for frame, segment in zip(frames, segments, strict=True)
+                if segment is None or segment.dst in clients]
     # Until the handshake and the packet after it have passed, a connection is left out.
     kept: list[Frame] = []
     seen: dict[frozenset, int] = {}
-    for frame, segment in zip(frames, segments):
+    for frame, segment in zip(frames, segments, strict=True):
         if segment is None:
             kept.append(frame)
             continue
@@ -100,12 +101,12 @@ def play(variant: Variant, seed: int, out: Path, owner_pid: int) -> Outcome:
         taps = []
         sent, received = trace.read()
         scene.drop_sockets()
-        captures = {tap: pcapfile.read(path) for tap, path in paths.items()}
+        captures = {name: pcapfile.read(path) for name, path in paths.items()}
         if scene.view_cut:
             clients = set(topology.client.addresses.values()) | set(topology.client2.addresses.values())
-            for tap, path in paths.items():
-                captures[tap] = cut(captures[tap], scene.view_cut, clients)
-                pcapfile.write(path, captures[tap])
+            for name, path in paths.items():
+                captures[name] = cut(captures[name], scene.view_cut, clients)
+                pcapfile.write(path, captures[name])
         joiner = Joiner(scene, sent, received)
         resets = wire_resets(captures)
         joiner.join(resets)
@@ -127,6 +128,7 @@ def _write_truth(path: Path, resets: list[WireReset], label: str) -> None:
 def _write_meta(path: Path, variant: Variant, scene: Scene, seed: int, own_seed: int, deviations: list[str]) -> None:
     path.write_text(json.dumps({
         "scenario": variant.label, "title": variant.scenario.title, "verdicts": variant.scenario.verdicts,
-        "ip_version": variant.version, "rtt_ms": variant.rtt_ms, "rough": variant.rough, "seed": seed, "own_seed": own_seed,
+        "ip_version": variant.version, "rtt_ms": variant.rtt_ms, "rough": variant.rough,
+        "seed": seed, "own_seed": own_seed,
         "kernel": platform.release(), "capture_cut": scene.view_cut, "deviations": deviations,
     }, indent=1) + "\n", encoding="utf-8")

@@ -206,7 +206,7 @@ class Scene:
         """Follow the sequence numbers of a flow."""
         return FlowView(sniffer, flow)
 
-    def rule(self, host: Host, hook: str, rule: str) -> "Rule":
+    def rule(self, host: Host, hook: str, rule: str) -> Rule:
         """Put one nftables rule on a hook (prerouting, input, forward, output) of a host."""
         self._rules += 1
         return Rule(host, f"t{self._rules}", hook, rule)
@@ -220,7 +220,8 @@ class Scene:
         Expectations of one flow and side are used up in the order in which they were stated.
         """
         key = flow.flow if isinstance(flow, Conn) else flow
-        self.expectations.append(Expectation(key, side, by, subcause, also, role, reasons, form, minimum, maximum, self.act))
+        self.expectations.append(
+            Expectation(key, side, by, subcause, also, role, reasons, form, minimum, maximum, self.act))
 
     def aftermath(self, flow: Flow | Conn, side: str, subcause: str, *, also: tuple[str, ...] = (), by: str = "kernel",
                   minimum: int = 0, maximum: int = 1000) -> None:

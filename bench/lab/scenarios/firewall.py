@@ -13,12 +13,17 @@ from ..sniff import FlowView
 _REFUSE = "reject with tcp reset"
 
 
+def _shut_out(scene: Scene, port: int, how: str) -> None:
+    """From now on the router refuses the first client's packets to `port`."""
+    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {port} {how}")
+
+
 @scenario(4, "reject-syn", "3.1", rtts=(0, 1, 20, 150))
 def reject_syn(scene: Scene) -> None:
     """The router refuses one client's SYN; the service is alive for the other."""
     listener = scene.listen()
     scene.baseline(listener, 2, scene.client2)
-    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {listener.port} {_REFUSE}")
+    _shut_out(scene, listener.port, _REFUSE)
     for _ in range(scene.dice.randint(1, 3)):
         flow = scene.attempt(listener.port)
         scene.expect(flow, "server", "3.1", by="nft", form="REPLY_RA")
@@ -44,7 +49,7 @@ def reject_icmp(scene: Scene) -> None:
     """The router refuses with ICMP: no RST may be seen."""
     listener = scene.listen()
     scene.baseline(listener, 1, scene.client2)
-    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {listener.port} reject")
+    _shut_out(scene, listener.port, "reject")
     with contextlib.suppress(OSError):
         scene.attempt(listener.port)
     scene.pause(0.1, 0.2)
@@ -152,7 +157,7 @@ def injection_race(scene: Scene) -> None:
     sniffer.close()
 
 
-@scenario(40, "self-declared", "3.6")
+@scenario(40, "self-declared", "3.6", rtts=(0, 20))
 def self_declared(scene: Scene) -> None:
     """A device puts its reason into the RST's payload."""
     listener = scene.listen()
@@ -171,6 +176,7 @@ def self_declared(scene: Scene) -> None:
                                             ip_id=scene.dice.getrandbits(16)))
         scene.expect(conn, "server", "3.6", by="injector")
         scene.expect(conn, "client", "3.6", by="injector")
+        scene.aftermath(conn, "client", "2.3", also=("3.6",))
         scene.settle()
         sniffer.close()
 
@@ -185,7 +191,7 @@ def dscp(scene: Scene) -> None:
     for _ in range(scene.dice.randint(1, 2)):
         flow = scene.attempt(scene.port(), tos=0x28)
         scene.expect(flow, "server", "1.1", reasons=("NO_SOCKET",), form="REPLY_RA")
-    scene.rule(scene.fw, "forward", f"{scene.ip} saddr {scene.address(scene.client)} tcp dport {listener.port} {_REFUSE}")
+    _shut_out(scene, listener.port, _REFUSE)
     for _ in range(scene.dice.randint(1, 2)):
         flow = scene.attempt(listener.port, tos=0x28)
         scene.expect(flow, "server", "3.1", by="nft", form="REPLY_RA")
@@ -193,7 +199,7 @@ def dscp(scene: Scene) -> None:
     scene.baseline(listener, 1, scene.client2)
 
 
-@scenario(52, "no-session", "3.5")
+@scenario(52, "no-session", "3.5", rtts=(0, 20))
 def no_session(scene: Scene) -> None:
     """A stateful firewall has lost its table and refuses packets of connections it does not know."""
     scene.fw.ns.sysctl("netfilter.nf_conntrack_tcp_loose", 0)
@@ -209,6 +215,11 @@ def no_session(scene: Scene) -> None:
             conn.send_request()
         scene.expect(conn, "server", "3.5", also=("3.2", "2.4", "6.6"), by="nft", form="REPLY_R")
         scene.pause(0.005, 0.05)
+    # The flush also hits whatever others had open at that moment.
+    for client in (scene.client, scene.client2):
+        for side in ("server", "client"):
+            scene.expect((scene.address(client), 0, listener.address, 0), side, "3.5", also=("3.2", "2.3", "6.6"),
+                         by="nft", minimum=0, maximum=1000)
     scene.settle()
     # A new connection is let through at once.
     scene.baseline(listener, 1)

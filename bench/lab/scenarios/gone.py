@@ -123,7 +123,7 @@ def _lose_nat_state(scene: Scene, flows: int, subcause: str, also: tuple[str, ..
     scene.pause(0.2, 0.3)
 
 
-@scenario(37, "nat-evicted", "2.4")
+@scenario(37, "nat-evicted", "2.4", rtts=(0, 20))
 def nat_evicted(scene: Scene) -> None:
     """The load balancer has dropped an idle connection's entry; the client speaks again."""
     _lose_nat_state(scene, 1, "2.4", ("2.1", "3.5"))

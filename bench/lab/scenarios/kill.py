@@ -103,7 +103,7 @@ def killcx(scene: Scene) -> None:
         syn = view.forge("client", SYN, seq=scene.dice.getrandbits(32), window=512, ttl=scene.dice.choice((40, 128)),
                          ip_id=scene.dice.getrandbits(16), df=False)
         scene.injector.to_server(syn)
-        challenge = sniffer.wait(lambda segment: view.side(segment) == "server" and not segment.payload)
+        challenge = view.await_bare("server")
         bare = {"window": 0, "ip_id": scene.dice.getrandbits(16), "ttl": syn.ttl, "df": False}
         scene.injector.to_server(view.forge("client", RST, **{**bare, "seq": challenge.ack}))
         scene.injector.to_client(view.forge("server", RST, **{**bare, "seq": challenge.seq}))

@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..conn import Conn, Listener, abort, tls_client_hello
+from ..leftovers import temporary_folder
 from ..registry import scenario
 from ..scene import Scene
 
@@ -28,7 +28,7 @@ backend b
 @contextlib.contextmanager
 def _haproxy(scene: Scene, front: tuple[str, int], members: str, idle_ms: int = 20_000) -> Iterator[None]:
     """HAProxy listening on `front` while the block runs."""
-    with tempfile.TemporaryDirectory(prefix="resetscope-lab-") as folder:
+    with temporary_folder() as folder:
         config = Path(folder) / "haproxy.cfg"
         config.write_text(_COMMON.format(idle=idle_ms, vip=f"{front[0]}:{front[1]}") + members, encoding="ascii")
         proxy = scene.fw.ns.popen(["haproxy", "-db", "-f", str(config)], stdin=subprocess.DEVNULL,

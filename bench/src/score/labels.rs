@@ -137,7 +137,7 @@ impl Compared {
 /// The event that begins with the frame, else the latest earlier one of its flow.
 fn event_of(tap: &Tap, frame: u64) -> Option<&Event> {
     let key = tap.rsts.get(&frame)?.key;
-    tap.events.iter().filter(|event| event.key == key && event.frame <= frame).next_back()
+    tap.events.iter().rfind(|event| event.key == key && event.frame <= frame)
 }
 
 fn read(path: &Path) -> Result<Vec<Label>, ScoreError> {

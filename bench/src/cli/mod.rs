@@ -19,7 +19,7 @@ struct Cli {
 /// What to measure.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Compare verdicts with what is known about the resets.
+    // A doc comment here would displace the long help of the arguments.
     Score(score::Score),
 }
 

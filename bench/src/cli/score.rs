@@ -19,6 +19,7 @@ enum Format {
 /// Arguments of `score`.
 #[derive(Args, Debug)]
 #[command(
+    about = "Compare verdicts with what is known about the resets",
     long_about = "Compares verdicts with what is known about the resets.\n\n\
         Each capture NAME.client.pcap, NAME.server.pcap or NAME.pcap (pcap or pcapng, plain or \
         compressed) is analysed with the library, and each event is compared with the line of \

@@ -53,7 +53,7 @@ impl Cause {
 }
 
 macro_rules! subcauses {
-    ($($(#[$doc:meta])* $variant:ident = $id:literal, $name:literal, $cause:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $id:literal, $name:literal, $cause:ident, $cap:literal;)*) => {
         /// Why a connection was reset, second level.
         #[repr(u8)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,101 +82,108 @@ macro_rules! subcauses {
             pub const fn cause(self) -> Cause {
                 match self { $(Self::$variant => Cause::$cause,)* }
             }
+
+            /// The highest honest confidence from a passive tap, in percent: what can be seen of
+            /// the sub-cause leaves at least the rest to others.
+            #[must_use]
+            pub const fn cap(self) -> u8 {
+                match self { $(Self::$variant => $cap,)* }
+            }
         }
     };
 }
 
 subcauses! {
     /// Both sides had sent their FIN before the reset.
-    AfterClose = "0.1", "after_close", Benign;
+    AfterClose = "0.1", "after_close", Benign, 95;
     /// A reset in place of a FIN, after everything was delivered.
-    AbortAfterExchange = "0.2", "abort_after_exchange", Benign;
+    AbortAfterExchange = "0.2", "abort_after_exchange", Benign, 80;
     /// The resetting side had closed; what still arrived from the peer was on its way already.
-    LateSegmentAfterClose = "0.3", "late_segment_after_close", Benign;
+    LateSegmentAfterClose = "0.3", "late_segment_after_close", Benign, 90;
     /// The 5-tuple was used again over an old connection.
-    PortReuse = "0.4", "port_reuse", Benign;
+    PortReuse = "0.4", "port_reuse", Benign, 95;
     /// The receiver did not accept the reset.
-    Ineffective = "0.5", "ineffective", Benign;
+    Ineffective = "0.5", "ineffective", Benign, 95;
     /// The initiator reset its own half-open connection: a port probe or health check.
-    HalfOpenProbe = "0.6", "half_open_probe", Benign;
+    HalfOpenProbe = "0.6", "half_open_probe", Benign, 80;
     /// No program listens on the port.
-    NoListener = "1.1", "no_listener", ClosedPort;
+    NoListener = "1.1", "no_listener", ClosedPort, 90;
     /// The service was there before and is not now.
-    ServiceDown = "1.2", "service_down", ClosedPort;
+    ServiceDown = "1.2", "service_down", ClosedPort, 95;
     /// One of many closed ports that one source tried.
-    PortScan = "1.3", "port_scan", ClosedPort;
+    PortScan = "1.3", "port_scan", ClosedPort, 90;
     /// A virtual address without a listener or pool member behind it.
-    NoBackend = "1.4", "no_backend", ClosedPort;
+    NoBackend = "1.4", "no_backend", ClosedPort, 70;
     /// One side had lost its state, or never had any.
-    HalfOpen = "2.1", "half_open", NoConnection;
+    HalfOpen = "2.1", "half_open", NoConnection, 90;
     /// The peer went on sending after the other side had closed.
-    DataAfterClose = "2.2", "data_after_close", NoConnection;
+    DataAfterClose = "2.2", "data_after_close", NoConnection, 95;
     /// Packets for a connection that an earlier reset had ended.
-    AfterReset = "2.3", "after_reset", NoConnection;
+    AfterReset = "2.3", "after_reset", NoConnection, 95;
     /// A device in the path had forgotten an idle connection.
-    IdleStateLost = "2.4", "idle_state_lost", NoConnection;
+    IdleStateLost = "2.4", "idle_state_lost", NoConnection, 80;
     /// The SYN-ACK came after the initiator had given up, or answered an old SYN.
-    LateSynAck = "2.5", "late_syn_ack", NoConnection;
+    LateSynAck = "2.5", "late_syn_ack", NoConnection, 90;
     /// A packet passed an address translator untranslated.
-    NatBypass = "2.6", "nat_bypass", NoConnection;
+    NatBypass = "2.6", "nat_bypass", NoConnection, 85;
     /// An answer to a packet that somebody forged.
-    Backscatter = "2.7", "backscatter", NoConnection;
+    Backscatter = "2.7", "backscatter", NoConnection, 90;
     /// A device refused the SYN.
-    SynRejected = "3.1", "syn_rejected", Firewall;
+    SynRejected = "3.1", "syn_rejected", Firewall, 90;
     /// A device refused a packet of a running connection.
-    MidstreamReject = "3.2", "midstream_reject", Firewall;
+    MidstreamReject = "3.2", "midstream_reject", Firewall, 95;
     /// A third party forged the reset, most often because of what the payload said.
-    Injection = "3.3", "injection", Firewall;
+    Injection = "3.3", "injection", Firewall, 90;
     /// A third party guessed sequence numbers.
-    BlindInjection = "3.4", "blind_injection", Firewall;
+    BlindInjection = "3.4", "blind_injection", Firewall, 90;
     /// A stateful device had no session for the packet.
-    NoSession = "3.5", "no_session", Firewall;
+    NoSession = "3.5", "no_session", Firewall, 80;
     /// The reset carries text in which a device names itself.
-    SelfDeclared = "3.6", "self_declared", Firewall;
+    SelfDeclared = "3.6", "self_declared", Firewall, 95;
     /// The program closed with received data unread.
-    UnreadData = "4.1", "unread_data", Application;
+    UnreadData = "4.1", "unread_data", Application, 75;
     /// The program aborted in mid-exchange (`SO_LINGER` 0).
-    Abort = "4.2", "abort", Application;
+    Abort = "4.2", "abort", Application, 70;
     /// The process ended and its connections with it.
-    ProcessExit = "4.3", "process_exit", Application;
+    ProcessExit = "4.3", "process_exit", Application, 90;
     /// The program refused what it was asked.
-    RefusedRequest = "4.4", "refused_request", Application;
+    RefusedRequest = "4.4", "refused_request", Application, 70;
     /// The service could not take the connection on.
-    Overload = "4.5", "overload", Application;
+    Overload = "4.5", "overload", Application, 75;
     /// The client did not want the response any more.
-    ClientGaveUp = "4.6", "client_gave_up", Application;
+    ClientGaveUp = "4.6", "client_gave_up", Application, 80;
     /// The TLS handshake failed.
-    TlsFailure = "4.7", "tls_failure", Application;
+    TlsFailure = "4.7", "tls_failure", Application, 70;
     /// Keepalive probes were not answered.
-    KeepaliveExpired = "5.1", "keepalive_expired", Network;
+    KeepaliveExpired = "5.1", "keepalive_expired", Network, 95;
     /// Retransmissions were not answered and the sender said so.
-    RetransmissionGaveUp = "5.2", "retransmission_gave_up", Network;
+    RetransmissionGaveUp = "5.2", "retransmission_gave_up", Network, 90;
     /// Retransmissions were not answered; a later packet met a forgotten connection.
-    SilentGiveUp = "5.3", "silent_give_up", Network;
+    SilentGiveUp = "5.3", "silent_give_up", Network, 90;
     /// The handshake lost packets.
-    HandshakeLoss = "5.4", "handshake_loss", Network;
+    HandshakeLoss = "5.4", "handshake_loss", Network, 70;
     /// The program gave up while the path was losing packets.
-    AbortDuringLoss = "5.5", "abort_during_loss", Network;
+    AbortDuringLoss = "5.5", "abort_during_loss", Network, 60;
     /// A tool or administrator ended the socket on its host.
-    SocketKill = "6.1", "socket_kill", ExplicitKill;
+    SocketKill = "6.1", "socket_kill", ExplicitKill, 70;
     /// The pattern of dsniff's tcpkill and its relatives.
-    Tcpkill = "6.2", "tcpkill", ExplicitKill;
+    Tcpkill = "6.2", "tcpkill", ExplicitKill, 90;
     /// The pattern of killcx: a forged SYN provokes the numbers that the resets need.
-    Killcx = "6.3", "killcx", ExplicitKill;
+    Killcx = "6.3", "killcx", ExplicitKill, 90;
     /// A device's idle timer reset both sides.
-    IdleTimer = "6.4", "idle_timer", ExplicitKill;
+    IdleTimer = "6.4", "idle_timer", ExplicitKill, 85;
     /// A pool member was drained or failed over.
-    Drain = "6.5", "drain", ExplicitKill;
+    Drain = "6.5", "drain", ExplicitKill, 80;
     /// A device's state table was flushed.
-    NatFlush = "6.6", "nat_flush", ExplicitKill;
+    NatFlush = "6.6", "nat_flush", ExplicitKill, 75;
     /// The capture began inside the connection and shows too little of it.
-    Midstream = "7.1", "midstream", Unknown;
+    Midstream = "7.1", "midstream", Unknown, 60;
     /// Only one direction was captured.
-    OneWay = "7.2", "one_way", Unknown;
+    OneWay = "7.2", "one_way", Unknown, 60;
     /// The capture lacks packets around the reset.
-    CaptureGap = "7.3", "capture_gap", Unknown;
+    CaptureGap = "7.3", "capture_gap", Unknown, 60;
     /// Several causes fit equally well.
-    Tie = "7.4", "tie", Unknown;
+    Tie = "7.4", "tie", Unknown, 40;
 }
 
 /// A sub-cause and how sure the judge is of it, in percent.

@@ -50,5 +50,6 @@ pub(super) fn decide(facts: &Facts<'_>, origin: &Origin) -> Verdict {
         .iter()
         .find_map(|rule| rule(facts, origin))
         .unwrap_or_else(|| Verdict::new(Subcause::Tie, 40));
+    let verdict = verdict.at_most(verdict.claim.subcause.cap());
     if facts.gap() && !facts.form.is_reply() { verdict.at_most(70) } else { verdict }
 }

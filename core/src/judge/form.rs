@@ -45,7 +45,7 @@ impl Form {
     pub fn of(rst: &Rst, flow: &FlowRecord) -> Self {
         let me = &flow.dir[rst.side & 1];
         let peer = &flow.dir[(rst.side & 1) ^ 1];
-        let peer_acked = peer.packets > 0 && peer.has(!(seen::SYN | seen::RST | seen::TIMESTAMPS));
+        let peer_acked = flow.has_acked(rst.side ^ 1);
         if !rst.flags.any(TcpFlags::ACK) {
             // A packet sent before the peer saw our FIN acknowledges one number less.
             let before_fin = me.has(seen::FIN) && rst.seq == peer.ack.wrapping_sub(1);

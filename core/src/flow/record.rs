@@ -166,7 +166,8 @@ pub struct Direction {
     pub ttl_max: u8,
     /// Type of service or traffic class of the last packet.
     pub tos: u8,
-    /// Packets other than RSTs; saturates at 255.
+    /// Packets other than RSTs, without the copies that captures on several interfaces hold; saturates
+    /// at 255.
     pub packets: u8,
     /// Retransmissions; saturates at 255.
     pub retransmissions: u8,
@@ -334,9 +335,10 @@ impl Direction {
         if !handshake && self.has(seen::ACK | seen::DATA | seen::FIN) {
             self.learn_ip_id(segment.ip_id);
         }
+        let copy = segment.ip_id != 0 && segment.ip_id == self.ip_id && self.packets > 0;
         self.ip_id = segment.ip_id;
         self.tos = segment.tos;
-        self.packets = self.packets.saturating_add(1);
+        self.packets = self.packets.saturating_add(u8::from(!copy));
     }
 
     #[inline]

@@ -138,11 +138,11 @@ impl<'a> Facts<'a> {
         self.rst.side & 1
     }
 
-    /// The RST can be the answer to a packet of the peer: there is one, it is young enough, and the
-    /// claimed sender had not spoken since.
+    /// The RST can be the answer to a packet of the peer: there is one, and it is young enough.
     #[must_use]
     pub fn answers_trigger(&self) -> bool {
-        self.form.is_reply() && self.trigger_age_us.is_some_and(|age| age <= TRIGGER_AGE_US_MAX)
+        let asked = self.trigger_age_us.is_some_and(|age| age <= TRIGGER_AGE_US_MAX);
+        self.form.is_reply() && (asked || self.after.trigger_overtaken)
     }
 
     /// Everything that either side sent was acknowledged; a reset's own acknowledgement counts.

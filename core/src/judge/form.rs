@@ -47,8 +47,10 @@ impl Form {
         let peer = &flow.dir[(rst.side & 1) ^ 1];
         let peer_acked = flow.has_acked(rst.side ^ 1);
         if !rst.flags.any(TcpFlags::ACK) {
-            // A packet sent before the peer saw our FIN acknowledges one number less.
-            let before_fin = me.has(seen::FIN) && rst.seq == peer.ack.wrapping_sub(1);
+            // A packet that the peer sent before it saw our FIN, or the data before that,
+            // acknowledges less.
+            let behind = peer.ack.wrapping_sub(rst.seq);
+            let before_fin = me.has(seen::FIN) && behind <= me.bytes.saturating_add(1);
             let answers = if peer_acked { rst.seq == peer.ack || before_fin } else { rst.seq == 0 };
             return if answers { Self::ReplyR } else { Self::Odd };
         }

@@ -111,6 +111,8 @@ pub struct After {
     pub victim_data: u8,
     /// Other side: everything else.
     pub victim_acks: u8,
+    /// A packet of the other side that the reset may answer was captured behind it.
+    pub trigger_overtaken: bool,
     /// A handshake on the same 5-tuple followed.
     pub reopened: bool,
     /// The verdict could not wait for the end of the window.
@@ -236,9 +238,12 @@ impl OpenEvent {
         let me = &now.dir[side];
         let advances = me.packets == 0 || Seq(segment.end()).after(Seq(me.nxt));
         let carries = segment.payload_len > 0 || segment.flags.any(TcpFlags::FIN);
-        let overtaken = age_us < OVERTAKEN_US_MAX && self.may_follow(segment, me);
+        let shuffled = age_us < OVERTAKEN_US_MAX;
+        let overtaken = shuffled && self.may_follow(segment, me);
         let after = &mut self.after;
         if side != self.rst.side {
+            let asks = segment.flags.any(TcpFlags::ACK) && segment.ack == self.rst.seq;
+            after.trigger_overtaken |= shuffled && asks;
             let count = if segment.flags.is_syn() {
                 &mut after.victim_syns
             } else if carries && advances {
@@ -252,7 +257,7 @@ impl OpenEvent {
         let before = &self.flow.dir[side];
         let beyond_rst = before.packets == 0 || Seq(segment.end()).after(Seq(before.nxt));
         let counted = if segment.flags.is_syn_ack() {
-            if after.victim_syns > 0 || me.has(seen::SYN_ACK) {
+            if after.victim_syns > 0 || me.has(seen::SYN_ACK) || overtaken {
                 return;
             }
             &mut after.sender_syn_acks
@@ -282,7 +287,13 @@ impl OpenEvent {
     /// Whether the reset may have been written after `segment`, which its claimed sender `me` sent
     /// and the capture holds behind it.
     fn may_follow(&self, segment: &Segment, me: &Direction) -> bool {
-        let covers = !Seq(segment.end()).after(Seq(self.rst.seq));
+        // Some stacks reset with the number of their FIN instead of the next.
+        let end = Seq(segment.seq).plus(segment.payload_len);
+        let covers = if segment.flags.any(TcpFlags::SYN) {
+            self.rst.seq == segment.end()
+        } else {
+            !end.after(Seq(self.rst.seq))
+        };
         if self.form != Form::ReplyR {
             return covers;
         }

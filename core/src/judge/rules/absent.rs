@@ -129,7 +129,9 @@ pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
 /// A plain refusal; how sure depends on what other flows showed of host, service and source.
 fn refusal(facts: &Facts<'_>) -> Verdict {
     let alive = facts.around.service_alive;
-    match likeness(facts) {
+    // Who asks again and is accepted met a service that was starting.
+    let likeness = if facts.after.reopened { Likeness::Unknown } else { Likeness::of(facts) };
+    match likeness {
         Likeness::Foreign => {
             return Verdict::new(Subcause::SynRejected, 82).or(Subcause::ServiceDown, 15);
         }
@@ -141,7 +143,7 @@ fn refusal(facts: &Facts<'_>) -> Verdict {
     if facts.around.source_refused.is_some_and(|ports| usize::from(ports) >= SCAN_TARGETS) {
         return Verdict::new(Subcause::PortScan, 90).or(Subcause::NoListener, 10);
     }
-    match (alive, likeness(facts)) {
+    match (alive, likeness) {
         (Some(true), Likeness::Own) => {
             Verdict::new(Subcause::ServiceDown, 90).or(Subcause::SynRejected, 8)
         }
@@ -149,9 +151,10 @@ fn refusal(facts: &Facts<'_>) -> Verdict {
         (Some(false), Likeness::Own) => {
             Verdict::new(Subcause::NoListener, 90).or(Subcause::SynRejected, 8)
         }
-        _ => Verdict::new(Subcause::NoListener, 75)
-            .or(Subcause::ServiceDown, 10)
-            .or(Subcause::SynRejected, 10),
+        // Without the host's own answers to compare with, a device is as good an explanation.
+        _ => Verdict::new(Subcause::NoListener, 60)
+            .or(Subcause::SynRejected, 20)
+            .or(Subcause::ServiceDown, 15),
     }
 }
 
@@ -168,20 +171,22 @@ enum Likeness {
     Foreign,
 }
 
-/// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
-/// shortest time, by a margin of 300 µs that no jitter explains.
-fn likeness(facts: &Facts<'_>) -> Likeness {
-    let Some((low, high, response_us)) = facts.around.host_baseline else {
-        return Likeness::Unknown;
-    };
-    let off = !(low..=high).contains(&facts.rst.ttl);
-    let quicker = response_us
-        .zip(facts.trigger_age_us)
-        .is_some_and(|(usual, age)| age * 2 < u64::from(usual) && u64::from(usual) >= age + 300);
-    match (off, quicker) {
-        (false, false) => Likeness::Own,
-        (true, true) => Likeness::Foreign,
-        _ => Likeness::Odd,
+impl Likeness {
+    /// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
+    /// shortest time, by a margin of 300 µs that no jitter explains.
+    fn of(facts: &Facts<'_>) -> Self {
+        let Some((low, high, response_us)) = facts.around.host_baseline else {
+            return Self::Unknown;
+        };
+        let off = !(low..=high).contains(&facts.rst.ttl);
+        let quicker = response_us.zip(facts.trigger_age_us).is_some_and(|(usual, age)| {
+            age * 2 < u64::from(usual) && u64::from(usual) >= age + 300
+        });
+        match (off, quicker) {
+            (false, false) => Self::Own,
+            (true, true) => Self::Foreign,
+            _ => Self::Odd,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! one fills in its numbers. Linux keeps the two apart strictly (`tcp_v4_send_reset` against
 //! `tcp_send_active_reset`).
 
-use crate::flow::record::{FlowRecord, seen};
+use crate::flow::record::{FlowRecord, kind, seen};
 use crate::segment::TcpFlags;
 
 use super::open::Rst;
@@ -55,7 +55,8 @@ impl Form {
             return if answers { Self::ReplyR } else { Self::Odd };
         }
         let silent = !me.has(!seen::RST);
-        if rst.seq == 0 && (silent || me.nxt != 0) {
+        let asked_without_ack = flow.last_kind[(rst.side & 1) ^ 1] & kind::ACK == 0;
+        if rst.seq == 0 && (silent || me.nxt != 0 || asked_without_ack) {
             return Self::ReplyRa;
         }
         let known = me.packets > 0;

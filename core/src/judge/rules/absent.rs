@@ -114,6 +114,15 @@ pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         && !facts.me.has(seen::SYN_ACK | seen::ACK | seen::DATA)
         && facts.by_initiator == Some(false);
     let accepts = facts.rst.flags.any(TcpFlags::ACK) && facts.ack_rel == Some(0);
+    // The port of an old connection, whose end was not captured, is used again.
+    let opener = usize::from(facts.flow.is(state::SYN_ON_LIVE_BY));
+    let reused = facts.flow.is(state::SYN_ON_LIVE)
+        && opener != facts.side()
+        && facts.trigger_is(kind::SYN)
+        && facts.form == Form::ReplyRa;
+    if reused {
+        return Some(refusal(facts));
+    }
     if !syn_only {
         return None;
     }
@@ -261,7 +270,10 @@ pub(super) fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return Some(Verdict::new(Subcause::OneWay, 60).or(Subcause::HalfOpen, 20));
     }
     let closing = facts.me.has(seen::FIN) || facts.peer.has(seen::FIN);
-    if facts.midstream() && !facts.form.is_reply() && facts.packets_before() < 4 && !closing {
+    // A request that the reset leaves unanswered says enough.
+    let asked = facts.trigger_is_new_data() && facts.ack_rel == Some(0);
+    let enough = closing || asked || facts.packets_before() >= 4;
+    if facts.midstream() && !facts.form.is_reply() && !enough {
         return Some(
             Verdict::new(Subcause::Midstream, 50)
                 .or(Subcause::UnreadData, 30)

@@ -67,6 +67,21 @@ fn a_refused_syn_is_told_by_what_else_the_host_does() {
     ]);
 }
 
+#[test]
+fn a_port_that_is_used_again_and_refused_is_a_closed_port() {
+    check(&[Case {
+        name: "the end of the old connection was not captured",
+        want: &[Want(&["1.1", "1.2"], 50)],
+        story: |t| {
+            t.established();
+            t.wait(100 * S);
+            t.client().send(SYN, b"").seq = 900_000;
+            t.wait(900);
+            t.server().reply();
+        },
+    }]);
+}
+
 fn refuse_windows(t: &mut Tape) {
     let packet = t.server().reply();
     packet.id = 0x4242;

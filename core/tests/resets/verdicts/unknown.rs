@@ -19,6 +19,16 @@ fn a_capture_that_shows_too_little_says_so() {
             want: &[Want(&["7.1"], 30)],
             story: |t| {
                 joined_late(t);
+                t.server().data(100);
+                t.client().ack();
+                t.server().active();
+            },
+        },
+        Case {
+            name: "a request that is left unanswered says enough",
+            want: &[Want(&["4.1"], 50)],
+            story: |t| {
+                joined_late(t);
                 t.client().data(100);
                 t.server().ack();
                 t.server().active();

@@ -28,7 +28,7 @@ fn a_refused_syn_is_told_by_what_else_the_host_does() {
         },
         Case {
             name: "the service had accepted before",
-            want: &[Want(&["1.2"], 80)],
+            want: &[Want(&["1.2"], 55)],
             story: |t| {
                 t.established();
                 t.client().fin();

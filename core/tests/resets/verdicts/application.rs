@@ -131,7 +131,7 @@ fn repeat_syn_ack(t: &mut Tape) {
 fn a_process_that_ends_takes_its_connections_and_its_port() {
     check(&[Case {
         name: "two with unread data are reset, three are closed, and the port refuses",
-        want: &[Want(&["4.3"], 70), Want(&["4.3"], 70), Want(&["1.2"], 80)],
+        want: &[Want(&["4.3"], 70), Want(&["4.3"], 70), Want(&["1.2"], 55)],
         story: |t| {
             let talks: Vec<usize> = (0..5)
                 .map(|_| {

@@ -57,7 +57,7 @@ need_rust() {
     if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
-    if ! command -v cargo >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
+    if ! command -v cargo >/dev/null && apt-cache policy rustup | grep -q 'Candidate: [0-9]'; then
         install_packages rustup
         rustup default stable >&2 || die "rustup could not fetch a toolchain"
     fi

@@ -7,7 +7,7 @@
 use crossbeam::channel::{Receiver, Sender, bounded};
 use resetscope_core::engine::{dissect, owner_of, shard_of};
 use resetscope_core::interval::Ledger;
-use resetscope_core::segment::{RstTexts, Segment};
+use resetscope_core::segment::{RST_TEXT_LEN, RstTexts, Segment};
 
 use crate::feed::{Cut, Signal};
 use crate::source::Batch;
@@ -25,20 +25,37 @@ pub struct Parcel {
     ledger: Ledger,
     segments: Vec<Segment>,
     texts: RstTexts,
+    has_texts: bool,
     from: usize,
 }
 
 impl Parcel {
-    fn empty(from: usize) -> Self {
+    /// A parcel from one of `workers` workers. Of the square of that many pairs of them each has
+    /// several, so it begins with twice its share of a batch and without room for texts, which few
+    /// resets carry; it keeps what it grows to.
+    fn empty(from: usize, workers: usize) -> Self {
         Self {
             index: 0,
             signal: Signal::Go,
             through: 0,
             ledger: Ledger::default(),
-            segments: Vec::with_capacity(BATCH_FRAMES),
-            texts: RstTexts::new(BATCH_FRAMES),
+            segments: Vec::with_capacity(2 * BATCH_FRAMES / workers.max(2)),
+            texts: RstTexts::new(0),
+            has_texts: false,
             from,
         }
+    }
+
+    /// Puts a segment in, with the text that its RST carried.
+    fn put(&mut self, mut segment: Segment, text: Option<&[u8; RST_TEXT_LEN]>) {
+        if let Some(text) = text {
+            if !self.has_texts {
+                self.texts = RstTexts::new(BATCH_FRAMES);
+                self.has_texts = true;
+            }
+            segment.text = self.texts.keep(text);
+        }
+        self.segments.push(segment);
     }
 
     /// The segments, in the order of the capture.
@@ -158,7 +175,8 @@ impl Desk {
         let workers = self.out.len();
         self.filling.clear();
         for _ in 0..workers {
-            let parcel = self.empties.try_recv().unwrap_or_else(|_| Parcel::empty(self.worker));
+            let empty = || Parcel::empty(self.worker, workers);
+            let parcel = self.empties.try_recv().unwrap_or_else(|_| empty());
             self.filling.push(parcel);
         }
         let mut ledger = Ledger::default();
@@ -170,10 +188,7 @@ impl Desk {
             }
             let owner = owner_of(shard_of(segment.hash), workers);
             if let Some(parcel) = self.filling.get_mut(owner) {
-                if let Some(text) = self.scratch_texts.get(segment.text) {
-                    segment.text = parcel.texts.keep(text);
-                }
-                parcel.segments.push(*segment);
+                parcel.put(*segment, self.scratch_texts.get(segment.text));
             }
         }
         let through = match batch.len() {

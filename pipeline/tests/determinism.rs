@@ -13,8 +13,13 @@ use resetscope::source::{Input, Options, open};
 use tempfile::TempDir;
 use traffic::{Mix, mix};
 
-/// Intervals to cut a capture into: none, 100 ms, 1 s.
-const INTERVALS: [Option<u64>; 3] = [None, Some(100_000_000), Some(1_000_000_000)];
+/// Intervals to cut a capture into: none, 100 ms, 1 s, or longer ones where that were too many.
+fn intervals(ways: &Ways) -> [Option<u64>; 3] {
+    let whole = read(&ways.plain, true, None, &plan(1, None)).summaries();
+    let time = |name: &str| whole[0]["interval"][name].as_u64().unwrap();
+    let many = (time("end_ns") - time("start_ns")) / 60;
+    [None, Some(many.max(100_000_000)), Some(many.max(1_000_000_000))]
+}
 
 /// Ways to read one capture.
 struct Ways {
@@ -66,7 +71,7 @@ fn assert_same(got: &Outcome, want: &Outcome, what: &str) {
 
 /// Reads a capture in every way for one number of flows.
 fn assert_every_way_is_the_same(ways: &Ways, workers: &[usize], flows: usize, name: &str) {
-    for interval in INTERVALS {
+    for interval in intervals(ways) {
         let plan = |workers| {
             let mut plan = plan(workers, interval);
             plan.engine.flows = flows;

@@ -71,6 +71,7 @@ fn assert_same(got: &Outcome, want: &Outcome, what: &str) {
 
 /// Reads a capture in every way for one number of flows.
 fn assert_every_way_is_the_same(ways: &Ways, workers: &[usize], flows: usize, name: &str) {
+    let mut uncut: Option<Outcome> = None;
     for interval in intervals(ways) {
         let plan = |workers| {
             let mut plan = plan(workers, interval);
@@ -78,6 +79,8 @@ fn assert_every_way_is_the_same(ways: &Ways, workers: &[usize], flows: usize, na
             plan
         };
         let alone = read(&ways.plain, true, None, &plan(1));
+        let uncut = uncut.get_or_insert_with(|| alone.clone());
+        assert!(uncut.events == alone.events, "{name}: {interval:?} changes the events");
         for &workers in workers {
             let got = read(&ways.plain, true, None, &plan(workers));
             assert_same(&got, &alone, &format!("{name}, {interval:?}, {workers} workers"));

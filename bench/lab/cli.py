@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import packages, tracing
+from . import leftovers, packages, tracing
 from .play import Outcome
 from .registry import Variant, variants
 from .runner import Runner
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, help="seed of everything random (printed if not given)")
         command.add_argument("--out", type=Path, default=Path("lab-out"), help="output folder (default lab-out)")
         command.add_argument("--no-install", action="store_true", help="never install packages")
-    commands.add_parser("clean", help="remove trace instances a killed run may have left")
+    commands.add_parser("clean", help="remove what a killed run may have left (trace instances, temporary folders)")
     return parser
 
 
@@ -75,7 +75,7 @@ def _prepare(arguments: argparse.Namespace) -> int:
     check_root()
     packages.provide(not arguments.no_install)
     tracing.ensure_tracefs()
-    for name in tracing.remove_stale():
+    for name in leftovers.sweep():
         print(f"lab: removed {name}, left by a killed run")
     arguments.out.mkdir(parents=True, exist_ok=True)
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1 << 31)
@@ -107,7 +107,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _clean() -> int:
     check_root()
     tracing.ensure_tracefs()
-    removed = tracing.remove_stale()
+    removed = leftovers.sweep()
     print("\n".join(f"removed {name}" for name in removed) or "nothing was left behind")
     return 0
 

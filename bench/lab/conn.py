@@ -30,7 +30,7 @@ class Listener:
         with self._lock:
             while peer_port not in self._waiting:
                 accepted, peer = self.sock.accept()
-                accepted.settimeout(10)
+                accepted.settimeout(25)
                 self._waiting[peer[1]] = accepted
             return self._waiting.pop(peer_port)
 

@@ -23,7 +23,8 @@ _PROGRAMME = (
     ("client-abort", 4), ("reject-midstream", 4), ("abort-unanswered", 4), ("keepalive-expiry", 4),
     ("socket-kill-cohort", 4), ("data-crosses-fin", 4), ("closed-port", 6), ("tcpkill", 4),
     ("after-both-fins", 4), ("retransmissions-exhausted", 4), ("abort-in-flight", 4), ("half-open", 6),
-    ("close-unread", 6), ("injection-race", 4),
+    ("close-unread", 6), ("injection-race", 4), ("server-killed", 4), ("self-declared", 4), ("port-reuse", 4),
+    ("late-syn-ack", 4),
 )
 
 

@@ -82,14 +82,14 @@ def _forward(ends: list[socket.socket], control: int, settings: WireSettings, di
                 return
             now = time.monotonic()
         wait = max(0.0, queue[0][0] - now) if queue else None
-        ready, _, _ = select.select([*ends, control], [], [], wait)
+        ready = select.select([ends[0].fileno(), ends[1].fileno(), control], [], [], wait)[0]
         if control in ready:
             text = os.read(control, 65536)
             if not text:
                 return
             settings = WireSettings(**json.loads(text.decode().splitlines()[-1]))
         for way, source in ((1, ends[0]), (0, ends[1])):
-            if source not in ready:
+            if source.fileno() not in ready:
                 continue
             frame, meta = source.recvfrom(65535)
             if meta[2] == _PACKET_OUTGOING or dice.random() < settings.loss:

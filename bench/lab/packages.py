@@ -26,7 +26,8 @@ def provide(install: bool) -> None:
     print(f"lab: installing {' '.join(lacking)}")
     # RUNLEVEL=1 keeps the packages from starting services of their own.
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-q", "-y", "--no-install-recommends", *lacking]):
+    install_now = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *lacking]
+    for command in (["apt-get", "update", "-q"], install_now):
         done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"lab: {' '.join(command)} failed: {done.stderr.strip()[-400:]}")

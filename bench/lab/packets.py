@@ -27,11 +27,6 @@ class Segment:
     df: bool
     tos: int
 
-    @property
-    def flag_names(self) -> str:
-        """Flags in the short form used by the tables, e.g. `RA`."""
-        return "".join(letter for letter, bit in zip("FSRPA", (FIN, SYN, RST, PSH, ACK)) if self.flags & bit)
-
 
 def _checksum(data: bytes) -> int:
     if len(data) % 2:

@@ -25,6 +25,7 @@ class Scenario:
     wire: WireSettings | None
     slow_side: str
     plain_ttl: bool
+    rough: bool
 
     @property
     def label(self) -> str:
@@ -40,29 +41,34 @@ class Variant:
     version: int
     rtt_ms: float
     index: int
+    rough: bool = False
 
     @property
     def label(self) -> str:
         """The name of the variant's files."""
         return (self.scenario.label + ("-v6" if self.version == 6 else "")
-                + (f"-rtt{self.rtt_ms:g}" if self.rtt_ms else ""))
+                + ("-rough" if self.rough else f"-rtt{self.rtt_ms:g}" if self.rtt_ms else ""))
 
+
+ROUGH_RTT_MS = 25.0
+"""Round-trip time of the variants over a bad client link."""
 
 SCENARIOS: list[Scenario] = []
 
 
 def scenario(number: int, name: str, verdicts: str, *, versions: tuple[int, ...] = (4, 6),
              rtts: tuple[float, ...] = (0,), wire: WireSettings | None = None, slow_side: str = "server",
-             plain_ttl: bool = False) -> Callable[[Play], Play]:
+             plain_ttl: bool = False, rough: bool = False) -> Callable[[Play], Play]:
     """Register a scenario; its title is the first line of the function's doc.
 
     `wire` asks for a forwarder even at RTT 0; `slow_side` is the link that gets the delay;
-    `plain_ttl` keeps every host's default TTL at 64.
+    `plain_ttl` keeps every host's default TTL at 64; `rough` adds a variant whose client link loses,
+    delays and reorders packets.
     """
     def register(play: Play) -> Play:
         title = (play.__doc__ or name).strip().splitlines()[0]
         SCENARIOS.append(Scenario(number, name, play.__module__.rpartition(".")[2], title, verdicts, play,
-                                  versions, rtts, wire, slow_side, plain_ttl))
+                                  versions, rtts, wire, slow_side, plain_ttl, rough))
         return play
     return register
 
@@ -77,6 +83,8 @@ def variants() -> list[Variant]:
         pairs += [(entry.versions[0], rtt) for rtt in entry.rtts[1:]]
         for version, rtt in pairs:
             found.append(Variant(entry, version, rtt, len(found)))
+        if entry.rough:
+            found.append(Variant(entry, entry.versions[0], ROUGH_RTT_MS, len(found), rough=True))
     return found
 
 

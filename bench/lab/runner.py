@@ -5,14 +5,13 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import tracing
+from . import leftovers
 from .netns import die_with_parent
 from .play import Outcome, play
 from .registry import Variant
@@ -38,7 +37,7 @@ class Runner:
         """Play all; `tell` hears of each as it ends. Everything is gone when this returns or raises."""
         outcomes: list[Outcome] = []
         waiting = list(variants)
-        with tempfile.TemporaryDirectory(prefix="resetscope-lab-") as reports:
+        with leftovers.temporary_folder() as reports:
             try:
                 while waiting or self._jobs:
                     while waiting and len(self._jobs) < self._width:
@@ -49,7 +48,7 @@ class Runner:
                     time.sleep(0.02)
             finally:
                 self._kill_all()
-                tracing.remove_stale(os.getpid())
+                leftovers.sweep(os.getpid())
         return outcomes
 
     def _start(self, variant: Variant, reports: Path) -> None:

@@ -63,6 +63,7 @@ class Scene:
         self.nat: dict[tuple[str, int], tuple[str, int]] = {}
         self.tool: str | None = None
         self.view_cut: str | None = None
+        self.rough = False
         self.notes: list[str] = []
         self._ports: set[int] = set()
         self._rules = 0
@@ -123,7 +124,7 @@ class Scene:
 
     def settle(self) -> None:
         """Wait until whatever is under way has arrived and been answered."""
-        time.sleep(0.03 + 2.2 * self.rtt_ms / 1000)
+        time.sleep(0.03 + 2.2 * self.rtt_ms / 1000 + (0.8 if self.rough else 0.0))
 
     # -- connections ---------------------------------------------------------------------
     def listen(self, port: int | None = None, backlog: int = 64, host: Host | None = None) -> Listener:
@@ -205,7 +206,7 @@ class Scene:
         """Follow the sequence numbers of a flow."""
         return FlowView(sniffer, flow)
 
-    def rule(self, host: Host, hook: str, rule: str) -> "Rule":
+    def rule(self, host: Host, hook: str, rule: str) -> Rule:
         """Put one nftables rule on a hook (prerouting, input, forward, output) of a host."""
         self._rules += 1
         return Rule(host, f"t{self._rules}", hook, rule)
@@ -214,12 +215,13 @@ class Scene:
     def expect(self, flow: Flow | Conn, side: str, subcause: str, *, also: tuple[str, ...] = (), by: str = "kernel",
                role: str = "primary", reasons: tuple[str, ...] = (), form: str | None = None,
                minimum: int = 1, maximum: int = 1) -> None:
-        """Say what a RST that claims to come from `side` of `flow` means.
+        """Say what a RST that claims to come from `side` of `flow` means; port 0 stands for any.
 
         Expectations of one flow and side are used up in the order in which they were stated.
         """
         key = flow.flow if isinstance(flow, Conn) else flow
-        self.expectations.append(Expectation(key, side, by, subcause, also, role, reasons, form, minimum, maximum, self.act))
+        self.expectations.append(
+            Expectation(key, side, by, subcause, also, role, reasons, form, minimum, maximum, self.act))
 
     def aftermath(self, flow: Flow | Conn, side: str, subcause: str, *, also: tuple[str, ...] = (), by: str = "kernel",
                   minimum: int = 0, maximum: int = 1000) -> None:

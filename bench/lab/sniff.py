@@ -113,7 +113,7 @@ class FlowView:
             self.next[side] = end
         self.last[side] = segment
 
-    def catch_up(self) -> "FlowView":
+    def catch_up(self) -> FlowView:
         """Take into account everything that has passed so far."""
         for segment in self._sniffer.drain():
             self.learn(segment)
@@ -125,6 +125,10 @@ class FlowView:
             self.learn(segment)
             return self.side(segment) == side and bool(segment.payload)
         return self._sniffer.wait(wanted)
+
+    def await_bare(self, side: str) -> Segment:
+        """Wait until `side` sends a segment without data."""
+        return self._sniffer.wait(lambda segment: self.side(segment) == side and not segment.payload)
 
     def forge(self, side: str, flags: int, **changes: object) -> Segment:
         """A segment that claims to come from `side`, in sequence, with a forger's plain header."""

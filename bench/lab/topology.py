@@ -31,7 +31,7 @@ class Host:
         """A TCP socket living in this host's namespace."""
         with self.ns.enter():
             made = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_STREAM)
-        made.settimeout(10)
+        made.settimeout(25)
         return made
 
 

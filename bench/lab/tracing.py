@@ -45,6 +45,7 @@ class ReceivedReset:
     sport: int
     dst: str
     dport: int
+    uses_left: int = 1
 
 
 def ensure_tracefs() -> None:
@@ -54,18 +55,6 @@ def ensure_tracefs() -> None:
     unshare(CLONE_NEWNS)
     mount("none", "/", None, _MS_REC | _MS_PRIVATE)
     mount("tracefs", str(TRACEFS), "tracefs", 0)
-
-
-def remove_stale(own_pid: int | None = None) -> list[str]:
-    """Remove instances of labs that no longer run (and those of `own_pid`)."""
-    removed = []
-    for entry in sorted((TRACEFS / "instances").glob(PREFIX + "*")):
-        owner = entry.name[len(PREFIX):].split("-")[0]
-        alive = owner.isdigit() and Path(f"/proc/{owner}").exists()
-        if not alive or (own_pid is not None and owner == str(own_pid)):
-            entry.rmdir()
-            removed.append(entry.name)
-    return removed
 
 
 def _endpoint(text: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """Joins RSTs on the wire with the kernels' events and the scenario's intent."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .packets import RST, Segment, parse
 from .pcapfile import Frame
@@ -57,6 +57,11 @@ def wire_resets(captures: dict[str, list[Frame]]) -> list[WireReset]:
     return found
 
 
+def _same(seen: tuple[str, int], wanted: tuple[str, int]) -> bool:
+    """True if the endpoint is the expected one; port 0 stands for any."""
+    return seen == wanted or (wanted[1] == 0 and seen[0] == wanted[0])
+
+
 class Joiner:
     """Finds each RST's sender, kernel reason and expectation."""
 
@@ -73,6 +78,8 @@ class Joiner:
         for event in self.sent:
             # A RST that is translated on the way is seen under another tuple on each link.
             event.uses_left = 2 if self.scene.nat else 1
+        for accepted in self.received:
+            accepted.uses_left = 2 if self.scene.nat else 1
         forged = [_fingerprint(segment) for segment in self.scene.injector.sent if segment.flags & RST]
         for reset in resets:
             if _fingerprint(reset.segment) in forged:
@@ -130,9 +137,14 @@ class Joiner:
         segment = reset.segment
         ends = self._canonical(segment.src, segment.sport) + self._canonical(segment.dst, segment.dport)
         window = int((self.scene.rtt_ms + 50) * 1e6)
-        reset.effective = any(
-            self._canonical(event.src, event.sport) + self._canonical(event.dst, event.dport) == ends
-            and -_EARLY_NS * 10 <= event.time_ns - reset.time_ns <= window for event in self.received)
+        reset.effective = False
+        for event in self.received:
+            seen = self._canonical(event.src, event.sport) + self._canonical(event.dst, event.dport)
+            if event.uses_left and seen == ends and -_EARLY_NS * 10 <= event.time_ns - reset.time_ns <= window:
+                # Of a train, the first RST is the one that ends the connection.
+                event.uses_left -= 1
+                reset.effective = True
+                return
 
     def _explain(self, reset: WireReset) -> None:
         segment = reset.segment
@@ -141,15 +153,35 @@ class Joiner:
         for expectation in self.scene.expectations:
             initiator, acceptor = expectation.flow[:2], expectation.flow[2:]
             ends = (initiator, acceptor) if expectation.side == "client" else (acceptor, initiator)
-            if (src, dst) == ends and by == expectation.by and expectation.seen < expectation.maximum:
+            fits = _same(src, ends[0]) and _same(dst, ends[1]) and by == expectation.by
+            if fits and expectation.seen < expectation.maximum:
                 expectation.seen += 1
                 reset.expectation = expectation
                 break
         else:
+            if self.scene.rough and by == "kernel" and self._echo(reset):
+                return
             self.deviations.append(f"unexplained RST {src} > {dst} by {reset.sender} "
                                    f"({reset.event.reason if reset.event else 'no event'}), frames {reset.frames}")
             return
         self._check(reset, reset.expectation)
+
+    def _echo(self, reset: WireReset) -> bool:
+        """On a lossy link packets are repeated and overtaken, and dead ends answer them with RSTs of their own."""
+        segment = reset.segment
+        src, dst = (segment.src, segment.sport), (segment.dst, segment.dport)
+        for expectation in self.scene.expectations:
+            ends = (expectation.flow[:2], expectation.flow[2:])
+            sent_by = ends if expectation.side == "client" else ends[::-1]
+            if expectation.seen and (src, dst) == sent_by:
+                also = tuple(dict.fromkeys(("2.3", *expectation.also)))
+                reset.expectation = replace(expectation, also=also, role="aftermath")
+                return True
+            if expectation.seen and (dst, src) == sent_by:
+                reset.expectation = replace(expectation, subcause="2.3", also=(expectation.subcause,),
+                                            role="aftermath")
+                return True
+        return False
 
     def _check(self, reset: WireReset, expectation: Expectation) -> None:
         """Compare what the kernel did with what the catalogue says it does."""
@@ -179,6 +211,7 @@ def as_json(reset: WireReset, scenario: str) -> dict:
         "kernel_reason": event.reason if event else None,
         "kernel_state": event.state if event else None,
         "active": event.active if event else None,
+        "kernel_time_ns": event.time_ns if event else None,
         "accepted": reset.effective,
         "form": form_of(segment),
         "taps": sorted(reset.frames),

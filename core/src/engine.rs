@@ -18,12 +18,12 @@ use crate::flow::table::{FlowTable, NoMemory, Region, Slot};
 use crate::frame::Frame;
 use crate::interval::histogram::Histograms;
 use crate::interval::{Interval, Ledger};
-use crate::judge::event::Event;
-use crate::judge::surroundings::Surroundings;
+use crate::judge::event::Judged;
 use crate::limits::{
     BURST, EVENTS_PER_SHARD_MIN, FLOWS_DEFAULT, FLOWS_MIN, FLOWS_PER_EVENT, RACE_WINDOW_NS, SHARDS,
     TEXTS,
 };
+use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment};
 use crate::shard::{Report, Shard};
 use crate::wire;
@@ -65,8 +65,8 @@ pub struct Engine {
     shards: Vec<Shard>,
     workers: usize,
     interval: Interval,
-    events: Vec<Event>,
-    surroundings: Surroundings,
+    events: Vec<Judged>,
+    sightings: Vec<Sighting>,
     burst: Box<[Segment; BURST]>,
     hints: Box<[Slot; BURST]>,
     texts: RstTexts,
@@ -91,7 +91,7 @@ impl Engine {
             workers,
             interval: Interval { histograms: Histograms::new(), ..Interval::default() },
             events: Vec::with_capacity(config.events + ring * owned),
-            surroundings: Surroundings::default(),
+            sightings: Vec::with_capacity(config.events),
             burst: Box::new([Segment::default(); BURST]),
             hints: Box::new([Slot::default(); BURST]),
             texts: RstTexts::new(TEXTS),
@@ -120,7 +120,7 @@ impl Engine {
         let mut report = Report {
             interval: &mut self.interval,
             events: &mut self.events,
-            surroundings: &self.surroundings,
+            sightings: &mut self.sightings,
         };
         let burst = self.burst.get(..used).unwrap_or_default();
         take_burst(
@@ -139,7 +139,7 @@ impl Engine {
         let mut report = Report {
             interval: &mut self.interval,
             events: &mut self.events,
-            surroundings: &self.surroundings,
+            sightings: &mut self.sightings,
         };
         for burst in segments.chunks(BURST) {
             take_burst(&mut self.shards, self.workers, burst, &mut self.hints, texts, &mut report);
@@ -165,22 +165,27 @@ impl Engine {
         let mut report = Report {
             interval: &mut self.interval,
             events: &mut self.events,
-            surroundings: &self.surroundings,
+            sightings: &mut self.sightings,
         };
         for shard in &mut self.shards {
             act(shard, &mut report);
         }
     }
 
-    /// Whether events wait to be drained.
+    /// Whether events or sightings wait to be drained.
     #[must_use]
     pub const fn has_events(&self) -> bool {
-        !self.events.is_empty()
+        !self.events.is_empty() || !self.sightings.is_empty()
     }
 
     /// The events judged since the last call, in no particular order.
-    pub fn drain_events(&mut self) -> impl Iterator<Item = Event> + '_ {
+    pub fn drain_events(&mut self) -> impl Iterator<Item = Judged> + '_ {
         self.events.drain(..)
+    }
+
+    /// The sightings since the last call, in no particular order.
+    pub fn drain_sightings(&mut self) -> impl Iterator<Item = Sighting> + '_ {
+        self.sightings.drain(..)
     }
 
     /// Every event of a frame before this one has been judged; `None` when none is open.
@@ -198,10 +203,11 @@ impl Engine {
         interval
     }
 
-    /// The memory of the flow tables, for a caller that wants huge pages for it.
+    /// The one block of memory in which all flow tables lie, for a caller that wants it on huge
+    /// pages; `None` without shards.
     #[must_use]
-    pub fn memory(&self) -> Vec<Region> {
-        self.shards.iter().map(|shard| shard.table().memory()).collect()
+    pub fn memory(&self) -> Option<Region> {
+        self.shards.first().map(|shard| shard.table().memory())
     }
 }
 

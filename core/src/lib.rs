@@ -13,6 +13,7 @@ pub mod frame;
 pub mod interval;
 pub mod judge;
 pub mod limits;
+pub mod memory;
 pub mod segment;
 pub mod seq;
 mod shard;

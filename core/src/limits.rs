@@ -41,5 +41,33 @@ pub const SHIELD_TICKS: u8 = 15;
 /// Sweeps of the table at each tick are this part of it, so that a pass takes 32 s.
 pub const SWEEP_PARTS: usize = 8;
 
+/// Services remembered across flows; about 10 MB with hosts and sources.
+pub const MEMORY_SERVICES: usize = 65_536;
+
+/// Hosts remembered across flows.
+pub const MEMORY_HOSTS: usize = 65_536;
+
+/// Sources of refused connections remembered.
+pub const MEMORY_SOURCES: usize = 16_384;
+
+/// Different targets that make a source a scanner.
+pub const SCAN_TARGETS: usize = 10;
+
+/// Packet time that an event waits for what happens to other flows, in nanoseconds: a client whose
+/// connection was reset tries again within this, and finds the port open or closed.
+pub const SETTLE_NS: u64 = 2_000_000_000;
+
+/// Connections that end within this of each other ended together, in nanoseconds.
+pub const COHORT_NS: u64 = 50_000_000;
+
+/// Silence after which an active reset was not the answer to a packet, in microseconds.
+pub const ENDING_IDLE_US: u64 = 100_000;
+
+/// Sightings of one service that a shard reports: one in this time, in nanoseconds.
+pub const SIGHTING_NS: u64 = 500_000_000;
+
+/// Services that a shard keeps apart when it decides whether to report again.
+pub const SIGHTING_SLOTS: usize = 128;
+
 /// Texts of resets kept for each burst: every segment may carry one.
 pub const TEXTS: usize = BURST;

@@ -184,42 +184,44 @@ impl Segment {
     }
 }
 
-/// The texts that RSTs of one burst carried; fixed size, filled by dissection.
+/// The texts that RSTs of one burst carried, filled by dissection.
+///
+/// Such RSTs are rare, so memory is taken when the first come, up to the bound, and then kept.
 #[derive(Clone, Debug)]
 pub struct RstTexts {
-    texts: Box<[[u8; RST_TEXT_LEN]]>,
-    used: usize,
+    texts: Vec<[u8; RST_TEXT_LEN]>,
+    most: usize,
 }
 
 impl RstTexts {
-    /// Room for `capacity` texts.
+    /// Room for up to `most` texts.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        Self { texts: vec![[0; RST_TEXT_LEN]; capacity.min(usize::from(u16::MAX))].into(), used: 0 }
+    pub fn new(most: usize) -> Self {
+        Self { texts: Vec::new(), most: most.min(usize::from(u16::MAX)) }
     }
 
     /// Forgets all texts.
     pub fn clear(&mut self) {
-        self.used = 0;
+        self.texts.clear();
     }
 
     /// Keeps the first bytes of `payload` and returns the handle for [`Segment::text`]; 0 when full.
     #[must_use]
     pub fn keep(&mut self, payload: &[u8]) -> u16 {
-        let Some(slot) = self.texts.get_mut(self.used) else { return 0 };
-        let len = payload.len().min(RST_TEXT_LEN);
-        *slot = [0; RST_TEXT_LEN];
-        if let (Some(to), Some(from)) = (slot.get_mut(..len), payload.get(..len)) {
-            to.copy_from_slice(from);
+        if self.texts.len() >= self.most {
+            return 0;
         }
-        self.used += 1;
-        u16::try_from(self.used).unwrap_or(0)
+        let mut text = [0; RST_TEXT_LEN];
+        for (to, from) in text.iter_mut().zip(payload) {
+            *to = *from;
+        }
+        self.texts.push(text);
+        u16::try_from(self.texts.len()).unwrap_or(0)
     }
 
     /// The text behind a handle, zero-padded.
     #[must_use]
     pub fn get(&self, handle: u16) -> Option<&[u8; RST_TEXT_LEN]> {
-        let index = usize::from(handle).checked_sub(1)?;
-        self.texts.get(..self.used)?.get(index)
+        self.texts.get(usize::from(handle).checked_sub(1)?)
     }
 }

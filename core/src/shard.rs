@@ -3,31 +3,35 @@
 //! Everything here depends only on the shard's own packets, in their order, and on the times at
 //! which [`Shard::advance`] is called: so it does not matter which core owns the shard.
 
+use crate::flow::hash::hash;
+use crate::flow::key::FlowKey;
 use crate::flow::record::{FlowRecord, elapsed, ended, micros, seen, state};
 use crate::flow::table::{AGE_MAX, Class, FlowTable, Slot};
 use crate::interval::histogram::Metric;
 use crate::interval::{Interval, Shed};
-use crate::judge::event::Event;
+use crate::judge::event::Judged;
 use crate::judge::judge;
 use crate::judge::open::{Belongs, OpenEvent, Rst};
-use crate::judge::surroundings::Surroundings;
-use crate::limits::{CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SWEEP_PARTS, TICK_NS};
+use crate::limits::{
+    CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SIGHTING_NS, SIGHTING_SLOTS, SWEEP_PARTS, TICK_NS,
+};
+use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment, TcpFlags};
 use crate::track::{self, Opening};
 
 /// Where a shard reports to: the counters and the event buffer of the engine that owns it.
 pub(crate) struct Report<'a> {
     pub(crate) interval: &'a mut Interval,
-    pub(crate) events: &'a mut Vec<Event>,
-    pub(crate) surroundings: &'a Surroundings,
+    pub(crate) events: &'a mut Vec<Judged>,
+    pub(crate) sightings: &'a mut Vec<Sighting>,
 }
 
 impl Report<'_> {
     /// Counts an event and keeps its details while there is room.
-    fn event(&mut self, event: &Event) {
-        self.interval.count(event);
+    fn event(&mut self, judged: &Judged) {
+        self.interval.count(judged);
         if self.events.len() < self.events.capacity() {
-            self.events.push(*event);
+            self.events.push(*judged);
         } else {
             self.interval.resets.unlisted += 1;
         }
@@ -47,6 +51,7 @@ pub(crate) struct Shard {
     tick_at_ns: u64,
     tick: u8,
     hand: usize,
+    sighted: Box<[(u64, u64)]>,
 }
 
 impl Shard {
@@ -64,6 +69,7 @@ impl Shard {
             tick_at_ns: 0,
             tick: 0,
             hand: 0,
+            sighted: vec![(0, 0); SIGHTING_SLOTS].into(),
         }
     }
 
@@ -175,13 +181,52 @@ impl Shard {
         }
         let flow = self.table.record_mut(slot);
         let before = flow.state;
+        let side = usize::from(segment.direction & 1);
+        let accepts = segment.flags.is_syn_ack() && !flow.dir[side].has(seen::SYN_ACK);
         track::observe(flow, segment, now);
+        if accepts {
+            let flow = *flow;
+            self.sight(segment, &flow, report);
+        }
+        let flow = self.table.record_mut(slot);
         if (flow.state & !before) & state::ESTABLISHED != 0 && !flow.is(state::MIDSTREAM) {
             let rtt = elapsed(flow.first(), now);
             report.interval.histograms.record(Metric::HandshakeRtt, rtt);
         }
         let class = flow.class();
         self.table.touch(slot, class, self.tick);
+    }
+
+    /// Reports that a service accepts, unless that was reported a moment ago.
+    fn sight(&mut self, segment: &Segment, flow: &FlowRecord, report: &mut Report<'_>) {
+        let side = segment.direction & 1;
+        let (addr, port) =
+            (segment.key.addr[usize::from(side)], segment.key.port[usize::from(side)]);
+        let (service, _) = FlowKey::new((addr, port), ([0; 16], 0), segment.key.domain);
+        let mark = hash(&service);
+        let slot = mark as usize % SIGHTING_SLOTS;
+        let Some((known, until_ns)) = self.sighted.get_mut(slot) else { return };
+        if *known == mark && self.clock_ns < *until_ns {
+            return;
+        }
+        (*known, *until_ns) = (mark, self.clock_ns.saturating_add(SIGHTING_NS));
+        let asked = &flow.dir[usize::from(side ^ 1)];
+        let once = asked.has(seen::SYN) && !asked.has(seen::HANDSHAKE_REPEATED);
+        let response_us = if once {
+            u32::try_from(elapsed(asked.last(), micros(segment.time_ns))).unwrap_or(u32::MAX)
+        } else {
+            u32::MAX
+        };
+        if report.sightings.len() < report.sightings.capacity() {
+            report.sightings.push(Sighting {
+                frame: segment.frame,
+                time_ns: segment.time_ns,
+                key: segment.key,
+                side,
+                ttl: segment.ttl,
+                response_us,
+            });
+        }
     }
 
     /// Makes a record for a flow that is not in the table.
@@ -356,7 +401,7 @@ impl Shard {
     fn close(&mut self, place: usize, report: &mut Report<'_>) {
         let Some(event) = self.ring.get_mut(place).filter(|event| event.open) else { return };
         event.open = false;
-        report.event(&judge(event, report.surroundings));
+        report.event(&judge(event));
         let (slot, key, next) = (event.slot, event.flow.key, event.next);
         let next_open = Self::event_at(&mut self.ring, next).is_some();
         let flow = self.table.record_mut(slot);

@@ -10,6 +10,7 @@
 pub mod cli;
 pub mod collect;
 pub mod feed;
+pub mod huge_pages;
 pub mod run;
 pub mod sink;
 pub mod source;

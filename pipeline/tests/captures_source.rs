@@ -3,6 +3,8 @@
 //!
 //! The captures are not part of the project; without them these tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 mod capture_writer;
 
 use capture_writer::oracle::oracle;

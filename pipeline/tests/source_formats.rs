@@ -1,6 +1,8 @@
 //! Every format, byte order, resolution and compression gives the frames that were written, in
 //! whatever pieces it is read.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 mod capture_writer;
 
 use capture_writer::{

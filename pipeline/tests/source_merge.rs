@@ -1,5 +1,7 @@
 //! Several inputs are one tap: merged by time, cut at boundaries, opened when their time comes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 mod capture_writer;
 
 use capture_writer::{Flavour, Order, Seen, gzip, memory, pcap, pcapng, read_with, sample};

@@ -1,2 +1,2 @@
 """Scenarios by family; importing the package registers them all."""
-from . import application, benign, closed, firewall, gone, kill, network, views  # noqa: F401
+from . import application, benign, closed, firewall, gone, kill, network, proxy, views  # noqa: F401

@@ -11,7 +11,7 @@ from ..registry import scenario
 from ..scene import Scene
 
 
-@scenario(13, "close-unread", "4.1", rtts=(0, 20, 150))
+@scenario(13, "close-unread", "4.1", rtts=(0, 1, 20, 150), rough=True)
 def close_unread(scene: Scene) -> None:
     """The server closes without having read the request."""
     listener = scene.listen()
@@ -45,7 +45,7 @@ def respond_then_unread(scene: Scene) -> None:
         scene.settle()
 
 
-@scenario(55, "abort-unanswered", "4.2", rtts=(0, 20))
+@scenario(55, "abort-unanswered", "4.2", rtts=(0, 20), rough=True)
 def abort_unanswered(scene: Scene) -> None:
     """The server has read the request and aborts instead of answering."""
     listener = scene.listen()
@@ -77,7 +77,7 @@ def abort_in_flight(scene: Scene) -> None:
         scene.settle()
 
 
-@scenario(18, "server-killed", "4.3, then 1.2", rtts=(0, 20))
+@scenario(18, "server-killed", "4.3, then 1.2", rtts=(0, 20), rough=True)
 def server_killed(scene: Scene) -> None:
     """kill -9 of a server with five connections, some with unread data; then reconnects."""
     port = scene.port()
@@ -165,7 +165,7 @@ def _fill(conn: Conn, limit: int) -> None:
             limit -= conn.s.send(b"z" * min(limit, 8192))
 
 
-@scenario(22, "client-abort", "4.6", rtts=(0, 20, 150))
+@scenario(22, "client-abort", "4.6", rtts=(0, 1, 20, 150))
 def client_abort(scene: Scene) -> None:
     """The client closes in the middle of a download, with part of it unread."""
     listener = scene.listen()
@@ -202,7 +202,7 @@ def client_gone_while_streaming(scene: Scene) -> None:
     scene.settle()
 
 
-@scenario(48, "refused-request", "4.4 (4.1, 4.7 as good)", rtts=(0, 20))
+@scenario(48, "refused-request", "4.4 (4.1, 4.7 as good)", rtts=(0, 20), rough=True)
 def refused_request(scene: Scene) -> None:
     """TLS spoken to a service that expects something else: closed at once, unanswered."""
     listener = scene.listen()

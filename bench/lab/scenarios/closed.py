@@ -5,7 +5,7 @@ from ..registry import scenario
 from ..scene import Scene
 
 
-@scenario(1, "closed-port", "1.1", rtts=(0, 20, 150))
+@scenario(1, "closed-port", "1.1", rtts=(0, 1, 20, 150), rough=True)
 def closed_port(scene: Scene) -> None:
     """A client connects to a port on which nobody ever listened."""
     scene.baseline(scene.listen(), scene.dice.randint(1, 3))
@@ -15,7 +15,7 @@ def closed_port(scene: Scene) -> None:
         scene.pause(0.02, 0.2)
 
 
-@scenario(2, "service-down", "1.2", rtts=(0, 20))
+@scenario(2, "service-down", "1.2", rtts=(0, 20), rough=True)
 def service_down(scene: Scene) -> None:
     """A service that had accepted before is gone when the clients come back."""
     listener = scene.listen()

@@ -10,7 +10,7 @@ from ..registry import scenario
 from ..scene import Scene
 
 
-@scenario(9, "half-open", "2.1", rtts=(0, 20, 150))
+@scenario(9, "half-open", "2.1", rtts=(0, 1, 20, 150), rough=True)
 def half_open(scene: Scene) -> None:
     """The server has lost its state without a word; the client sends on."""
     listener = scene.listen()
@@ -37,13 +37,13 @@ def _data_after_close(scene: Scene, conn: Conn) -> None:
     scene.settle()
     scene.pause(0.1, 0.6)
     conn.send_request()
-    scene.expect(conn, "server", "2.2", reasons=("TCP_TIMEWAIT_SOCKET",), form="REPLY_R")
+    scene.expect(conn, "server", "2.2", reasons=("TCP_TIMEWAIT_SOCKET", "TCP_ABORT_ON_DATA"), form="REPLY_R")
     scene.aftermath(conn, "server", "2.3", also=("2.2",))
     scene.settle()
     conn.c.close()
 
 
-@scenario(10, "data-after-close", "2.2", rtts=(0, 20, 150))
+@scenario(10, "data-after-close", "2.2", rtts=(0, 1, 20, 150), rough=True)
 def data_after_close(scene: Scene) -> None:
     """The server has closed; the client sends new data."""
     listener = scene.listen()
@@ -123,7 +123,7 @@ def _lose_nat_state(scene: Scene, flows: int, subcause: str, also: tuple[str, ..
     scene.pause(0.2, 0.3)
 
 
-@scenario(37, "nat-evicted", "2.4")
+@scenario(37, "nat-evicted", "2.4", rtts=(0, 20))
 def nat_evicted(scene: Scene) -> None:
     """The load balancer has dropped an idle connection's entry; the client speaks again."""
     _lose_nat_state(scene, 1, "2.4", ("2.1", "3.5"))

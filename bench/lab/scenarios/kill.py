@@ -3,12 +3,10 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 
 from ..conn import Conn
-from ..packets import RST, SYN
+from ..packets import ACK, RST, SYN
 from ..registry import scenario
 from ..scene import Scene
 from ..topology import CLIENT_TAP
@@ -20,7 +18,7 @@ def _socket_kill(scene: Scene, filters: list[str]) -> None:
         raise RuntimeError(f"ss -K found nothing for {filters}")
 
 
-@scenario(30, "socket-kill-single", "6.1 at low confidence (0.2, 4.2 as good)", rtts=(0, 20))
+@scenario(30, "socket-kill-single", "6.1 at low confidence (0.2, 4.2 as good)", rtts=(0, 20), rough=True)
 def socket_kill_single(scene: Scene) -> None:
     """ss -K of one idle connection."""
     listener = scene.listen()
@@ -34,7 +32,7 @@ def socket_kill_single(scene: Scene) -> None:
     scene.baseline(listener, 1)
 
 
-@scenario(31, "socket-kill-cohort", "6.1", rtts=(0, 20))
+@scenario(31, "socket-kill-cohort", "6.1", rtts=(0, 20), rough=True)
 def socket_kill_cohort(scene: Scene) -> None:
     """ss -K with a filter that matches five connections."""
     listener = scene.listen()
@@ -65,7 +63,7 @@ def _trickle(conns: list[Conn], seconds: float) -> None:
         time.sleep(0.1)
 
 
-@scenario(32, "tcpkill", "6.2", versions=(4,), rtts=(0, 20))
+@scenario(32, "tcpkill", "6.2", versions=(4,), rtts=(0, 1, 20))
 def tcpkill(scene: Scene) -> None:
     """tcpkill from dsniff runs on the router and aims at one service."""
     scene.tool = "tcpkill"
@@ -105,7 +103,7 @@ def killcx(scene: Scene) -> None:
         syn = view.forge("client", SYN, seq=scene.dice.getrandbits(32), window=512, ttl=scene.dice.choice((40, 128)),
                          ip_id=scene.dice.getrandbits(16), df=False)
         scene.injector.to_server(syn)
-        challenge = sniffer.wait(lambda segment: view.side(segment) == "server" and not segment.payload)
+        challenge = view.await_bare("server")
         bare = {"window": 0, "ip_id": scene.dice.getrandbits(16), "ttl": syn.ttl, "df": False}
         scene.injector.to_server(view.forge("client", RST, **{**bare, "seq": challenge.ack}))
         scene.injector.to_client(view.forge("server", RST, **{**bare, "seq": challenge.seq}))
@@ -115,58 +113,25 @@ def killcx(scene: Scene) -> None:
         sniffer.close()
 
 
-_HAPROXY = """
-defaults
-    mode tcp
-    timeout connect 1s
-    timeout client {idle}ms
-    timeout server {idle}ms
-frontend f
-    bind {vip}
-    default_backend b
-backend b
-    server s {real}
-"""
-
-
-@scenario(39, "proxy-idle", "backend leg 6.4; late client data 2.2")
-def proxy_idle(scene: Scene) -> None:
-    """HAProxy's idle timer runs out on both of its legs."""
+@scenario(58, "idle-timer", "6.4", rtts=(0, 20))
+def idle_timer(scene: Scene) -> None:
+    """A load balancer's idle timer resets both ends of each connection that stayed silent for one period."""
     listener = scene.listen()
-    vip, port = scene.topology.vip[scene.family], scene.port()
-    idle = scene.dice.randrange(1200, 1800, 50)
-    with tempfile.TemporaryDirectory(prefix="resetscope-lab-") as folder:
-        config = Path(folder) / "haproxy.cfg"
-        config.write_text(_HAPROXY.format(idle=idle, vip=f"{vip}:{port}", real=f"{listener.address}:{listener.port}"))
-        proxy = scene.fw.ns.popen(["haproxy", "-db", "-f", str(config)], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            _await_port(scene, vip, port)
-            for _ in range(scene.dice.randint(1, 2)):
-                _idle_out(scene, listener, (vip, port), idle)
-        finally:
-            proxy.terminate()
-            proxy.communicate()
-
-
-def _await_port(scene: Scene, address: str, port: int) -> None:
-    """Wait until the proxy listens, without a packet on the wire."""
-    for _ in range(100):
-        if scene.fw.ns.run(["ss", "-H", "-l", "-n", "-t", "sport", "=", str(port)]).strip():
-            return
-        time.sleep(0.02)
-    raise RuntimeError("haproxy did not start")
-
-
-def _idle_out(scene: Scene, listener: object, front: tuple[str, int], idle_ms: int) -> None:
-    sock, half = scene.client_socket()
-    sock.connect(front)
-    back, peer = listener.sock.accept()  # type: ignore[attr-defined]
-    leg = (peer[0], peer[1], listener.address, listener.port)  # type: ignore[attr-defined]
-    conn = Conn(sock, back, half[:2] + front, scene.dice)
-    conn.exchange()
-    time.sleep(idle_ms / 1000 + 0.3)
-    scene.expect(leg, "client", "6.4", also=("0.2", "4.2"), reasons=("TCP_STATE",), form="ACTIVE_RA")
-    conn.send_request(120)
-    scene.expect(conn, "server", "2.2", reasons=("TCP_TIMEWAIT_SOCKET",), form="REPLY_R")
+    period = scene.dice.choice((1.0, 1.5, 2.0))
+    flows = []
+    for _ in range(scene.dice.randint(2, 4)):
+        sniffer = scene.sniff()
+        conn = scene.connect(listener)
+        conn.exchange()
+        scene.settle()
+        view = scene.view(conn.flow, sniffer).catch_up()
+        flows.append((time.monotonic() + period, conn, view))
+        scene.pause(0.02, 0.3)
+        sniffer.close()
+    for due, conn, view in flows:
+        time.sleep(max(0.0, due - time.monotonic()))
+        scene.injector.to_client(view.forge("server", RST | ACK))
+        scene.injector.to_server(view.forge("client", RST | ACK))
+        scene.expect(conn, "server", "6.4", also=("3.3",), by="injector")
+        scene.expect(conn, "client", "6.4", also=("3.3",), by="injector")
     scene.settle()

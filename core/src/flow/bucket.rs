@@ -139,7 +139,8 @@ impl Bucket {
         Class::ALL[(high << 1 | low) as usize & 3]
     }
 
-    /// Whether the flow in `way` is here because its first bucket was full.
+    /// Whether the flow in `way` is here because its first bucket was full; meaningless for a free
+    /// way.
     #[inline(always)]
     pub(super) const fn is_guest(&self, way: usize) -> bool {
         self.guests >> (way & 15) & 1 != 0
@@ -189,7 +190,6 @@ impl Bucket {
     #[inline(always)]
     pub(super) const fn vacate(&mut self, way: usize) {
         self.tags[way & 15] = 0;
-        self.guests &= !(1 << (way & 15));
     }
 
     /// Notes a use of `way` and the flow's class; leaves the line clean when nothing is new, and

@@ -168,7 +168,7 @@ pub struct Direction {
     /// Retransmissions; saturates at 255.
     pub retransmissions: u8,
     /// Low nibble: retransmissions since the peer acknowledged anything new. High nibble: keepalive
-    /// probes since the peer sent anything. Both saturate at 15.
+    /// probes since either side sent payload. Both saturate at 15.
     runs: u8,
     /// Bits 0–1: IP identification class; 2: DF set seen; 3: DF clear seen; 4–7: window scale.
     habits: u8,
@@ -246,7 +246,7 @@ impl Direction {
         self.runs & 0x0f
     }
 
-    /// Keepalive probes since the peer sent anything.
+    /// Keepalive probes since either side sent payload.
     #[inline]
     #[must_use]
     pub const fn probe_run(&self) -> u8 {
@@ -274,7 +274,7 @@ impl Direction {
         self.runs &= 0xf0;
     }
 
-    /// The peer sent something.
+    /// The connection went on.
     #[inline]
     pub const fn clear_probe_run(&mut self) {
         self.runs &= 0x0f;

@@ -7,8 +7,7 @@ pub mod histogram;
 
 use crate::flow::table::Class;
 use crate::judge::cause::{Cause, Subcause};
-use crate::judge::event::Event;
-use crate::judge::evidence::Fact;
+use crate::judge::event::Judged;
 use crate::judge::facts::Stage;
 use crate::skip::Skip;
 
@@ -144,18 +143,32 @@ impl Default for Resets {
 
 impl Resets {
     /// Counts a judged event.
-    pub fn count(&mut self, event: &Event) {
-        let subcause = event.verdict.claim.subcause;
+    pub fn count(&mut self, judged: &Judged) {
+        let subcause = judged.verdict.claim.subcause;
         self.events += 1;
         bump(&mut self.by_cause, subcause.cause() as usize);
         bump(&mut self.by_subcause, subcause as usize);
-        bump(&mut self.by_stage, event.stage as usize);
+        bump(&mut self.by_stage, judged.stage as usize);
+    }
+
+    /// Counts an event that was counted under `from` under `to` instead.
+    pub fn recount(&mut self, from: Subcause, to: Subcause) {
+        drop_one(&mut self.by_cause, from.cause() as usize);
+        drop_one(&mut self.by_subcause, from as usize);
+        bump(&mut self.by_cause, to.cause() as usize);
+        bump(&mut self.by_subcause, to as usize);
     }
 }
 
 fn bump(counts: &mut [u64], index: usize) {
     if let Some(count) = counts.get_mut(index) {
         *count += 1;
+    }
+}
+
+fn drop_one(counts: &mut [u64], index: usize) {
+    if let Some(count) = counts.get_mut(index) {
+        *count = count.saturating_sub(1);
     }
 }
 
@@ -197,21 +210,19 @@ impl Interval {
     }
 
     /// Counts a judged event and what it measured.
-    pub fn count(&mut self, event: &Event) {
-        self.resets.count(event);
-        let fact = |fact| event.evidence.get(fact).and_then(|value| u64::try_from(value).ok());
+    pub fn count(&mut self, judged: &Judged) {
+        self.resets.count(judged);
+        let measures = &judged.measures;
         let mut record = |metric, value: Option<u64>| {
             if let Some(value) = value {
                 self.histograms.record(metric, value);
             }
         };
-        record(Metric::RstLatency, fact(Fact::TriggerAgeUs));
-        record(Metric::ConnectionAge, fact(Fact::AgeMs));
-        record(Metric::IdleBeforeReset, fact(Fact::IdleMs));
-        let bytes =
-            fact(Fact::BytesC).zip(fact(Fact::BytesS)).map(|(client, server)| client + server);
-        record(Metric::BytesAtReset, bytes);
-        record(Metric::RetransmissionsBefore, Some(fact(Fact::RetxBefore).unwrap_or(0)));
-        record(Metric::PacketsPerEvent, Some(event.packets.into()));
+        record(Metric::RstLatency, measures.trigger_age_us);
+        record(Metric::ConnectionAge, measures.age_ms);
+        record(Metric::IdleBeforeReset, measures.idle_ms);
+        record(Metric::BytesAtReset, Some(measures.bytes));
+        record(Metric::RetransmissionsBefore, Some(measures.retransmissions.into()));
+        record(Metric::PacketsPerEvent, Some(judged.open.packets().into()));
     }
 }

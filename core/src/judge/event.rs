@@ -1,12 +1,13 @@
 //! A judged reset, ready to leave the engine: plain data, no borrow.
 
 use crate::flow::key::FlowKey;
-use crate::flow::record::{FlowRecord, History, seen, state};
+use crate::flow::record::{FlowRecord, History, elapsed, micros, seen, state};
 use crate::segment::RST_TEXT_LEN;
 
 use super::cause::Verdict;
 use super::evidence::Evidence;
-use super::facts::Stage;
+use super::facts::{Facts, Stage};
+use super::open::OpenEvent;
 use super::surroundings::Unknowns;
 
 /// The state of the connection in Zeek's vocabulary (`conn_state` in conn.log), the reset included.
@@ -69,6 +70,50 @@ impl ConnState {
             (false, false) => Self::Rej,
         }
     }
+}
+
+/// What a reset measured, for the distributions.
+#[derive(Clone, Copy, Debug)]
+pub struct Measures {
+    /// Microseconds since the peer's last packet.
+    pub trigger_age_us: Option<u64>,
+    /// Milliseconds since the connection's first packet.
+    pub age_ms: Option<u64>,
+    /// Milliseconds of silence before the reset.
+    pub idle_ms: Option<u64>,
+    /// Payload bytes of both directions.
+    pub bytes: u64,
+    /// Unanswered retransmissions of the resetting side.
+    pub retransmissions: u8,
+}
+
+impl Measures {
+    /// The measures of a reset.
+    #[must_use]
+    pub fn of(facts: &Facts<'_>) -> Self {
+        let seen = facts.packets_before() > 0;
+        let age_us = elapsed(facts.flow.first(), micros(facts.rst.time_ns));
+        Self {
+            trigger_age_us: facts.trigger_age_us,
+            age_ms: seen.then_some(age_us / 1000),
+            idle_ms: seen.then_some(facts.idle_us / 1000),
+            bytes: u64::from(facts.me.bytes) + u64::from(facts.peer.bytes),
+            retransmissions: facts.me.retransmission_run(),
+        }
+    }
+}
+
+/// A reset as its own flow's packets explain it, and what is needed to judge it again.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged {
+    /// The event.
+    pub open: OpenEvent,
+    /// The verdict without knowledge of other flows.
+    pub verdict: Verdict,
+    /// Where in its life the connection was.
+    pub stage: Stage,
+    /// What it measured.
+    pub measures: Measures,
 }
 
 /// A judged reset.

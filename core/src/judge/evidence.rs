@@ -114,6 +114,12 @@ evidence! {
     AgeMs = "age_ms", Number;
     /// The service accepted other connections within memory.
     SvcAlive = "svc_alive", Flag;
+    /// The service accepted another connection soon after.
+    AcceptedAfter = "accepted_after", Flag;
+    /// The service refused another connection soon after.
+    RefusedAfter = "refused_after", Flag;
+    /// Different endpoints that refused the same source within a minute.
+    SourceRefused = "source_refused", Number;
     /// Connections of the same service reset at the same time.
     CohortN = "cohort_n", Number;
     /// The capture began inside the connection.

@@ -18,6 +18,9 @@ const IDLE_TIERS_S: [u64; 16] =
 /// A trigger must be this young for a reset to be its answer: longer than any round trip.
 const TRIGGER_AGE_US_MAX: u64 = 3_000_000;
 
+/// However near a host is, a busy one may take this long, in microseconds.
+const ANSWER_US_MIN: u64 = 50_000;
+
 /// Where in its life the connection was, as Cloudflare Radar divides it.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +145,14 @@ impl<'a> Facts<'a> {
     /// claimed sender had not spoken since.
     #[must_use]
     pub fn answers_trigger(&self) -> bool {
-        self.form.is_reply() && self.trigger_age_us.is_some_and(|age| age <= TRIGGER_AGE_US_MAX)
+        self.form.is_reply() && self.trigger_age_us.is_some_and(|age| age <= self.answer_us_max())
+    }
+
+    /// The longest that this host may take to answer a packet without a connection: its kernel
+    /// answers at once, so little more than it took for the quickest answer ever.
+    fn answer_us_max(&self) -> u64 {
+        let usual = self.me.min_response_us().filter(|_| !self.midstream());
+        usual.map_or(TRIGGER_AGE_US_MAX, |us| (4 * u64::from(us)).max(ANSWER_US_MIN))
     }
 
     /// Everything that either side sent was acknowledged; a reset's own acknowledgement counts.

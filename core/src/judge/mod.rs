@@ -17,16 +17,32 @@ pub mod surroundings;
 use crate::flow::record::seen;
 
 use cause::Subcause;
-use event::{ConnState, Event};
+use event::{ConnState, Event, Judged, Measures};
 use evidence::{Evidence, Fact};
 use facts::Facts;
 use open::OpenEvent;
 use origin::{Families, Origin};
 use surroundings::{Surroundings, Unknowns};
 
-/// Judges an event whose race window has ended.
+/// Judges an event whose race window has ended, from its own flow's packets alone.
 #[must_use]
-pub fn judge(open: &OpenEvent, around: &Surroundings) -> Event {
+pub fn judge(open: &OpenEvent) -> Judged {
+    let around = Surroundings::default();
+    let facts = Facts::new(open, &around);
+    let verdict = rules::decide(&facts, &Origin::of(&facts));
+    let measures = Measures::of(&facts);
+    Judged { open: *open, verdict, stage: facts.stage, measures }
+}
+
+/// Whether what other flows showed can change the verdict.
+#[must_use]
+pub fn is_settled_by_memory(open: &OpenEvent) -> bool {
+    open.form != form::Form::ReplyR
+}
+
+/// Judges an event with its surroundings, and collects the evidence.
+#[must_use]
+pub fn event_of(open: &OpenEvent, around: &Surroundings) -> Event {
     let facts = Facts::new(open, around);
     let origin = Origin::of(&facts);
     let verdict = rules::decide(&facts, &origin);
@@ -62,10 +78,10 @@ fn unknowns(subcause: Subcause, around: &Surroundings) -> Unknowns {
     match subcause.id().as_bytes().first() {
         Some(b'1' | b'3') => {
             ask(Unknowns::SERVICE, around.service_alive.is_some());
-            ask(Unknowns::HOST, around.host_reply_ttl.is_some());
+            ask(Unknowns::HOST, around.host_baseline.is_some());
             ask(Unknowns::SOURCE, around.source_refused.is_some());
         }
-        Some(b'2') => ask(Unknowns::HOST, around.host_reply_ttl.is_some()),
+        Some(b'2') => ask(Unknowns::HOST, around.host_baseline.is_some()),
         Some(b'0' | b'4' | b'6') => ask(Unknowns::COHORT, around.cohort.is_some()),
         _ => {}
     }
@@ -107,9 +123,12 @@ fn evidence_of(facts: &Facts<'_>, origin: &Origin) -> Evidence {
     if let Some(alive) = facts.around.service_alive {
         evidence.set(Fact::SvcAlive, alive.into());
     }
+    evidence.flag(Fact::AcceptedAfter, facts.around.accepted_after);
+    evidence.flag(Fact::RefusedAfter, facts.around.refused_after);
     if let Some(n) = facts.around.cohort {
         evidence.set(Fact::CohortN, n.into());
     }
+    evidence.count(Fact::SourceRefused, facts.around.source_refused.unwrap_or(0));
     evidence.flag(Fact::Midstream, facts.midstream());
     evidence.flag(Fact::OneWay, (facts.me.packets == 0) != (facts.peer.packets == 0));
     evidence.flag(Fact::Gap, facts.gap());

@@ -23,6 +23,18 @@ impl Display for Time {
     }
 }
 
+/// `1 RST answers`, `3 RSTs answer`.
+struct Answers(u32);
+
+impl Display for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => write!(f, "1 RST answers"),
+            several => write!(f, "{several} RSTs answer"),
+        }
+    }
+}
+
 impl Display for Note<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let event = self.0;
@@ -40,9 +52,8 @@ impl Display for Note<'_> {
             ),
             Subcause::LateSegmentAfterClose => write!(
                 f,
-                "The sender had already closed with FIN; {} RST answer what the peer still had on \
-                 its way.",
-                event.packets
+                "The sender had already closed with FIN; {} what the peer still had on its way.",
+                Answers(event.packets)
             ),
             Subcause::PortReuse => write!(
                 f,
@@ -104,8 +115,8 @@ impl Note<'_> {
             ),
             Subcause::AfterReset => write!(
                 f,
-                "The connection had been reset before; {} further RST answer later packets.",
-                event.packets
+                "The connection had been reset before; {} later packets.",
+                Answers(event.packets)
             ),
             Subcause::IdleStateLost => write!(
                 f,
@@ -152,20 +163,20 @@ impl Note<'_> {
         if alive > 0 {
             return write!(
                 f,
-                "The host that the RST names went on with {alive} packets: it did not write it."
+                "The host that the RST names went on sending ({alive} packets): it did not write it."
             );
         }
         if fact(Fact::TrainN) > 1 {
             return write!(
                 f,
-                "{} RST guess different sequence numbers, {} apart: a host knows its own.",
+                "{} RSTs guess different sequence numbers, {} apart: a host knows its own.",
                 fact(Fact::RstsSameSide),
                 fact(Fact::TrainDelta)
             );
         }
         write!(
             f,
-            "The RST does not look like the host it names (time to live {:+}, {} RST to the other \
+            "The RST does not look like the host it names (time to live {:+}, {} RSTs to the other \
              side).",
             fact(Fact::TtlDelta),
             fact(Fact::RstsOtherSide)
@@ -213,7 +224,8 @@ impl Note<'_> {
             }
             Subcause::KeepaliveExpired => write!(
                 f,
-                "{} keepalive probes of the sender had gone unanswered.",
+                "{} keepalive probes were all that the sender had sent since the last data, and \
+                 the RST followed the last of them like another: no answer had reached it.",
                 fact(Fact::ProbesBefore)
             ),
             Subcause::RetransmissionGaveUp | Subcause::AbortDuringLoss => write!(
@@ -247,7 +259,7 @@ impl Note<'_> {
             }
             Subcause::Tcpkill => write!(
                 f,
-                "{} bare RST, {} apart, which is the window of the packet they follow: tcpkill.",
+                "{} bare RSTs, {} apart, which is the window of the packet they follow: tcpkill.",
                 fact(Fact::RstsSameSide),
                 fact(Fact::TrainDelta)
             ),

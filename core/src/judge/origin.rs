@@ -116,7 +116,13 @@ fn supporting(facts: &Facts<'_>) -> Families {
     let (rst, me, peer) = (facts.rst, facts.me, facts.peer);
     let stable = me.ttl_max - me.ttl_min <= 1;
     // One packet is no baseline, unless the distance is more than routes ever differ.
-    let least = if me.packets >= 3 { 2 } else { 16 };
+    // A host that still has the connection sends the RST through the same socket: not even one hop
+    // may differ. One without it answers with its system's defaults.
+    let least = match me.packets {
+        4.. if facts.form == Form::ActiveRa && me.ttl_min == me.ttl_max => 1,
+        3.. => 2,
+        _ => 16,
+    };
     families.add(Families::TTL, stable && facts.ttl_delta.is_some_and(|by| by.abs() >= least));
     families.add(Families::DF, facts.df_mismatch());
     families.add(Families::ID, facts.ip_id_foreign());
@@ -153,15 +159,17 @@ pub fn mirrored(facts: &Facts<'_>) -> bool {
 /// Age of the packet that the RST acknowledges, in percent of the shortest time in which this host
 /// ever answered.
 ///
-/// Only a RST that acknowledges the peer's latest bytes can be compared: it cannot have been written
-/// before they arrived. A margin of 300 µs allows for jitter.
+/// A RST that acknowledges the peer's latest bytes cannot have been written before they arrived, nor
+/// can the answer to the one packet that broke a silence. Others cannot be compared: they may answer
+/// an earlier packet. A margin of 300 µs allows for jitter.
 #[must_use]
 pub fn latency_percent(facts: &Facts<'_>) -> Option<u64> {
     let acknowledges = facts.ack_rel == Some(0) && facts.trigger_is_new_data();
-    if !acknowledges || facts.midstream() {
-        return None;
-    }
     let usual = u64::from(facts.me.min_response_us()?);
     let age = facts.trigger_age_us?;
+    let broke_silence = facts.form == Form::ReplyR && facts.idle_us > 2 * usual;
+    if !(acknowledges || broke_silence) || facts.midstream() {
+        return None;
+    }
     (usual >= age + 300).then(|| age * 100 / usual.max(1))
 }

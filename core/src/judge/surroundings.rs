@@ -10,9 +10,13 @@
 pub struct Surroundings {
     /// The service accepted a connection within memory.
     pub service_alive: Option<bool>,
-    /// The host's usual time to live on packets it answers without a connection.
-    pub host_reply_ttl: Option<u8>,
-    /// Connections of the same service, or between the same hosts, reset within 50 ms.
+    /// The service accepted a connection soon after.
+    pub accepted_after: bool,
+    /// The service refused a connection soon after.
+    pub refused_after: bool,
+    /// The host's SYN-ACKs: lowest and highest time to live, shortest answer in microseconds.
+    pub host_baseline: Option<(u8, u8, Option<u32>)>,
+    /// Connections of the same service, or between the same hosts, that ended within 50 ms.
     pub cohort: Option<u16>,
     /// Closed ports that the source tried within memory.
     pub source_refused: Option<u16>,

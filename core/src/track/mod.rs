@@ -113,7 +113,10 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     me.window = segment.window;
     me.learn(segment, false);
     me.set_last(now);
-    peer.clear_probe_run();
+    if step.kind & kind::PROBE == 0 && segment.payload_len > 0 {
+        me.clear_probe_run();
+        peer.clear_probe_run();
+    }
     let established = segment.flags.any(TcpFlags::ACK) && peer.has(seen::SYN_ACK);
     finish(flow, segment, side, step, established);
 }

@@ -1,4 +1,5 @@
-//! The collector: merges what the workers saw into one summary an interval, and events into order.
+//! The collector: merges what the workers saw into one summary an interval, puts events into order,
+//! and settles what only cross-flow memory can tell.
 
 mod order;
 pub mod top;
@@ -8,12 +9,14 @@ use std::io;
 
 use crossbeam::channel::Receiver;
 use resetscope_core::interval::Interval;
+use resetscope_core::judge::cause::Subcause;
 use resetscope_core::judge::event::Event;
+use resetscope_core::memory::settle::Settler;
 
 use crate::feed::Span;
 use crate::worker::Message;
 
-use order::EventOrder;
+use order::{Item, Order};
 use top::Top;
 
 /// One interval of all workers.
@@ -47,6 +50,8 @@ struct Pending {
     interval: Interval,
     parts: usize,
     top: Top,
+    /// Events that were counted under the first sub-cause and settled as the second.
+    moved: BTreeMap<(Subcause, Subcause), u64>,
 }
 
 /// Collects until every worker has handed over its last interval.
@@ -58,31 +63,84 @@ pub fn collect(
     workers: usize,
     sink: &mut dyn Sink,
 ) -> io::Result<()> {
-    let mut order = EventOrder::new(workers);
-    let mut pending: BTreeMap<u64, Pending> = BTreeMap::new();
+    let mut collector = Collector {
+        order: Order::new(workers),
+        settler: Settler::default(),
+        pending: BTreeMap::new(),
+        workers,
+    };
     for message in messages {
+        collector.take(message);
+        collector.pass_on(sink, false)?;
+    }
+    collector.pass_on(sink, true)
+}
+
+struct Collector {
+    order: Order,
+    settler: Settler<u64>,
+    pending: BTreeMap<u64, Pending>,
+    workers: usize,
+}
+
+impl Collector {
+    fn take(&mut self, message: Message) {
         match message {
-            Message::Events { worker, seq, events, watermark } => {
-                order.add(worker, seq, events, watermark);
-                while let Some(judged) = order.release() {
-                    pending.entry(judged.seq).or_default().top.add(&judged.event);
-                    sink.event(&judged.event)?;
+            Message::Events { worker, seq, events, sightings, watermark } => {
+                for judged in events {
+                    self.order.add(Item::Event(seq, Box::new(judged)));
                 }
+                for sighting in sightings {
+                    self.order.add(Item::Sighting(sighting));
+                }
+                self.order.reached(worker, watermark);
             }
             Message::Interval { span, interval } => {
-                let entry = pending.entry(span.seq).or_default();
+                let entry = self.pending.entry(span.seq).or_default();
                 entry.span = span;
                 entry.interval.merge(&interval);
                 entry.parts += 1;
             }
         }
-        while let Some(entry) = pending.first_entry() {
-            if entry.get().parts < workers || order.holds(*entry.key()) {
+    }
+
+    /// Settles what can be settled, and gives the sink what is ready.
+    fn pass_on(&mut self, sink: &mut dyn Sink, at_end: bool) -> io::Result<()> {
+        while let Some(item) = self.order.release() {
+            match item {
+                Item::Sighting(sighting) => self.settler.sighting(&sighting),
+                Item::Event(seq, judged) => self.settler.event(seq, *judged),
+            }
+            self.settle(sink, false)?;
+        }
+        if at_end {
+            self.settle(sink, true)?;
+        }
+        while let Some(entry) = self.pending.first_entry() {
+            let seq = *entry.key();
+            let complete = entry.get().parts == self.workers;
+            if !complete || self.order.holds(seq) || self.settler.waits_for(|of| *of <= seq) {
                 break;
             }
-            let Pending { span, interval, top, .. } = entry.remove();
+            let Pending { span, mut interval, top, moved, .. } = entry.remove();
+            for ((from, to), count) in moved {
+                (0..count).for_each(|_| interval.resets.recount(from, to));
+            }
             sink.summary(&Summary { span, interval, top })?;
         }
+        Ok(())
     }
-    Ok(())
+
+    fn settle(&mut self, sink: &mut dyn Sink, at_end: bool) -> io::Result<()> {
+        while let Some((seq, judged, event)) = self.settler.settled(at_end) {
+            let entry = self.pending.entry(seq).or_default();
+            let (from, to) = (judged.verdict.claim.subcause, event.verdict.claim.subcause);
+            if from != to {
+                *entry.moved.entry((from, to)).or_default() += 1;
+            }
+            entry.top.add(&event);
+            sink.event(&event)?;
+        }
+        Ok(())
+    }
 }

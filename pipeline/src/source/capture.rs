@@ -11,7 +11,7 @@ use super::readahead::{Counted, Feed};
 use super::walk::{Room, Stop, Walked};
 use super::window::{More, Window};
 use std::io::{self, Cursor, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,8 +33,15 @@ pub(super) enum Use {
     Look,
 }
 
-/// Bytes decompressed at a time when only looking.
-const LOOK_BYTES: usize = 64 << 10;
+/// Bytes mapped, read or decompressed at a time when only looking.
+const LOOK_BYTES: usize = 16 << 10;
+
+impl Use {
+    /// How much to bring in at a time, where `bytes` is what the options say.
+    fn bytes(self, bytes: usize) -> usize {
+        if self == Self::Look { bytes.min(LOOK_BYTES) } else { bytes }
+    }
+}
 
 /// An open capture.
 pub(super) struct Capture {
@@ -93,7 +100,7 @@ impl Capture {
     /// When it is not a capture that can be read, by name.
     pub(super) fn new(opened: Opened, options: &Options, how: Use) -> Result<Self, SourceError> {
         let Opened { path, bytes, size } = opened;
-        let (mappable, mut reader): (_, Box<dyn Read + Send>) = match bytes {
+        let (mappable, reader): (_, Box<dyn Read + Send>) = match bytes {
             Bytes::File(file, true) if options.mmap => {
                 let again = file.try_clone().map_err(|cause| read_error(&path, cause))?;
                 (Some(again), Box::new(file))
@@ -102,39 +109,22 @@ impl Capture {
             Bytes::Reader(reader) => (None, reader),
         };
         let read_bytes = Arc::new(AtomicU64::new(0));
-        reader = Box::new(Counted { inner: reader, bytes: Arc::clone(&read_bytes) });
-        let mut layers = 0;
-        let (format, prefix) = loop {
-            let mut prefix = Prefix::new();
-            let kind = prefix.judge(&mut reader).map_err(|cause| read_error(&path, cause))?;
-            if let Kind::Compressed(compression) = kind {
-                if layers == LAYERS_MAX {
-                    return Err(SourceError::Nested { path, layers });
-                }
-                layers += 1;
-                let whole = Box::new(Cursor::new(prefix.into_bytes()).chain(reader));
-                reader = decompress(compression, whole, options.zstd_window_log_max)
-                    .map_err(|cause| read_error(&path, cause))?;
-                continue;
-            }
-            match kind {
-                Kind::Pcap(header) => break (Format::Pcap(header), prefix),
-                Kind::Pcapng => break (Format::Pcapng(Sections::default()), prefix),
-                refused => return Err(refusal(path, &refused, prefix.bytes())),
-            }
-        };
+        let counted = Counted { inner: reader, bytes: Arc::clone(&read_bytes) };
+        let Recognised { format, prefix, reader, layers } =
+            recognise(&path, Box::new(counted), options)?;
         let begin = if matches!(format, Format::Pcap(_)) { pcap::FILE_HEADER_BYTES } else { 0 };
         let mut mapped = None;
         if layers == 0
             && let Some(file) = mappable
         {
             // What cannot be mapped (some file systems) is read instead.
-            mapped = Window::mapped(file, begin as u64, options.window_bytes).ok();
+            let bytes = how.bytes(options.window_bytes);
+            mapped = Window::mapped(file, begin as u64, bytes).ok();
         }
         let (window, read_bytes) = match mapped {
             Some(window) => (window, None),
             None => {
-                let start = prefix.bytes().get(begin..).unwrap_or_default().to_vec();
+                let start = prefix.get(begin..).unwrap_or_default().to_vec();
                 let whole = Box::new(Cursor::new(start).chain(reader));
                 let feed = feed(whole, options, how, layers > 0, size.is_none())
                     .map_err(|cause| SourceError::Thread { path: path.clone(), cause })?;
@@ -245,6 +235,43 @@ impl Capture {
     }
 }
 
+/// What [`recognise`] found.
+struct Recognised {
+    format: Format,
+    /// What was read of the (decompressed) bytes to find out.
+    prefix: Vec<u8>,
+    /// The bytes after that.
+    reader: Box<dyn Read + Send>,
+    /// Layers of compression taken off.
+    layers: usize,
+}
+
+/// Takes off compression until a capture format shows.
+fn recognise(
+    path: &Path,
+    mut reader: Box<dyn Read + Send>,
+    options: &Options,
+) -> Result<Recognised, SourceError> {
+    for layers in 0..=LAYERS_MAX {
+        let mut prefix = Prefix::new();
+        let kind = prefix.judge(&mut reader).map_err(|cause| read_error(path, cause))?;
+        let prefix = prefix.into_bytes();
+        let format = match kind {
+            Kind::Pcap(header) => Format::Pcap(header),
+            Kind::Pcapng => Format::Pcapng(Sections::default()),
+            Kind::Compressed(compression) => {
+                let whole = Box::new(Cursor::new(prefix).chain(reader));
+                reader = decompress(compression, whole, options.zstd_window_log_max)
+                    .map_err(|cause| read_error(path, cause))?;
+                continue;
+            }
+            refused => return Err(refusal(path.to_path_buf(), &refused, &prefix)),
+        };
+        return Ok(Recognised { format, prefix, reader, layers });
+    }
+    Err(SourceError::Nested { path: path.to_path_buf(), layers: LAYERS_MAX })
+}
+
 fn feed(
     reader: Box<dyn Read + Send>,
     options: &Options,
@@ -257,12 +284,10 @@ fn feed(
         let stop = Arc::clone(&options.stop);
         return Feed::ahead(reader, options.buffer_bytes, endless, stop);
     }
-    let bytes =
-        if how == Use::Look { options.buffer_bytes.min(LOOK_BYTES) } else { options.buffer_bytes };
-    Ok(Feed::inline(reader, bytes))
+    Ok(Feed::inline(reader, how.bytes(options.buffer_bytes)))
 }
 
-fn read_error(path: &std::path::Path, cause: io::Error) -> SourceError {
+fn read_error(path: &Path, cause: io::Error) -> SourceError {
     SourceError::Read { path: path.to_path_buf(), cause }
 }
 

@@ -177,6 +177,21 @@ mod tests {
     }
 
     #[test]
+    fn the_legacy_lz4_format_ends_where_the_input_ends() {
+        let data = sample();
+        let mut bytes = vec![0x02, 0x21, 0x4c, 0x18];
+        for piece in data.chunks(8 << 20) {
+            let block = lz4_flex::block::compress(piece);
+            bytes.extend((block.len() as u32).to_le_bytes());
+            bytes.extend(block);
+        }
+        assert_eq!(read_all(Compression::Lz4Legacy, &bytes), (data, None));
+        let cut = bytes.len() - 1;
+        let (_, error) = read_all(Compression::Lz4Legacy, &bytes[..cut]);
+        assert_eq!(error.as_deref(), Some("its lz4 data is cut short"));
+    }
+
+    #[test]
     fn corrupt_data_is_called_corrupt() {
         for (compression, whole) in [
             (Compression::Gzip, gzip(&sample())),

@@ -113,7 +113,8 @@ pub enum SourceError {
 pub struct Damage {
     /// The input; `-` is standard input.
     pub path: PathBuf,
-    /// Where the first unreadable record begins, in bytes of the decompressed stream.
+    /// Where the first unreadable record begins, in bytes of the decompressed stream (the end of
+    /// the stream when it is cut within a block that carries no packets and is too long to hold).
     pub offset: u64,
     /// What is wrong, as the rest of a sentence.
     pub what: String,

@@ -4,8 +4,11 @@ use super::mapping::Mapping;
 use crossbeam::channel::{Receiver, Sender, bounded};
 
 /// Bytes before the data of a buffer, where the unread tail of the buffer before it is put so that
-/// no record is split. Also the most a record may take, header and all.
-pub(super) const HEADROOM: usize = 1 << 20;
+/// no record is split. Holds the tail of all but giant records; for those a buffer is made.
+pub(super) const HEADROOM: usize = 64 << 10;
+
+/// The most that is held of a record, header and all, to have it in one piece.
+pub(super) const RECORD_BYTES_MAX: usize = 1 << 20;
 
 /// Buffers that wait for their next use; more are let go.
 const POOLED_MAX: usize = 64;
@@ -48,6 +51,20 @@ impl Buffer {
     /// A buffer of no bytes, to begin with.
     pub(super) fn empty() -> Self {
         Self { data: Vec::new(), filled: 0, home: None }
+    }
+
+    /// A buffer of its own for a tail that no headroom holds, and the data that follows it.
+    pub(super) fn joined(tail: &[u8], data: &[u8]) -> Self {
+        let mut joined = vec![0; HEADROOM];
+        joined.reserve_exact(tail.len() + data.len());
+        joined.extend_from_slice(tail);
+        joined.extend_from_slice(data);
+        Self { filled: tail.len() + data.len(), data: joined, home: None }
+    }
+
+    /// The data, without the headroom.
+    pub(super) fn data(&self) -> &[u8] {
+        self.data.get(HEADROOM..HEADROOM + self.filled).unwrap_or_default()
     }
 
     /// The part that data is read into.

@@ -58,6 +58,8 @@ enum Entry {
 struct Merged {
     options: Options,
     entries: Vec<Entry>,
+    /// Entries that are open.
+    open: usize,
     /// Time of the next frame of every entry that has one, but the current one's.
     heads: BinaryHeap<Reverse<(u64, usize)>>,
     /// The entry whose frame is next.
@@ -82,6 +84,7 @@ impl Merged {
         let mut merged = Self {
             options: options.clone(),
             entries: Vec::with_capacity(inputs.len()),
+            open: 0,
             heads: BinaryHeap::new(),
             current: None,
             turn: 0,
@@ -90,8 +93,8 @@ impl Merged {
             total_bytes: Some(0),
             damage: Vec::new(),
         };
-        let keep_open = inputs.len() <= options.open_inputs_max;
         let only = inputs.len() == 1;
+        let keep_open = only || inputs.len() <= options.open_inputs_max;
         for input in inputs {
             merged.add(input, keep_open)?;
         }
@@ -106,29 +109,29 @@ impl Merged {
 
     /// Opens one more input; beyond the limit of open ones it is closed again if it can be.
     fn add(&mut self, input: Input, keep_open: bool) -> Result<(), SourceError> {
-        let index = self.entries.len();
         let opened = input.open()?;
         self.total_bytes = self.total_bytes.zip(opened.size).map(|(sum, size)| sum + size);
         let path = opened.path.clone();
         let reopens = opened.can_reopen() && !keep_open;
-        let how = if reopens { Use::Look } else { self.how_to_read(index) };
+        let how = if reopens { Use::Look } else { self.how_to_read() };
         let mut capture = Box::new(Capture::new(opened, &self.options, how)?);
-        if !reopens {
-            self.entries.push(Entry::Open(capture));
-            return Ok(());
-        }
-        if let Some(time_ns) = capture.peek() {
+        let index = self.entries.len();
+        if reopens && let Some(time_ns) = capture.peek() {
             self.heads.push(Reverse((time_ns, index)));
             self.entries.push(Entry::Waiting(path));
-        } else {
-            self.entries.push(Entry::Open(capture));
+            return Ok(());
+        }
+        self.entries.push(Entry::Open(capture));
+        self.open += 1;
+        if reopens {
+            // Nothing in it: no reason to come back.
             self.finish(index);
         }
         Ok(())
     }
 
-    fn how_to_read(&self, open: usize) -> Use {
-        if open < THREADS_MAX { Use::Read } else { Use::ReadInline }
+    fn how_to_read(&self) -> Use {
+        if self.open < THREADS_MAX { Use::Read } else { Use::ReadInline }
     }
 
     /// Learns the first time of every open entry.
@@ -146,6 +149,7 @@ impl Merged {
     fn finish(&mut self, index: usize) {
         let Some(entry) = self.entries.get_mut(index) else { return };
         if let Entry::Open(mut capture) = std::mem::replace(entry, Entry::Done) {
+            self.open -= 1;
             self.damage.extend(capture.take_damage());
             // What a damaged input still holds is not read any more, so it is done with.
             self.done_bytes += capture.size().unwrap_or_else(|| capture.consumed());
@@ -178,11 +182,13 @@ impl Merged {
     /// Opens a waiting entry again. That it cannot be opened now though it could before is damage:
     /// the other inputs are worth reading all the same.
     fn reopen(&mut self, index: usize, path: &Path) {
-        let open = self.entries.iter().filter(|entry| matches!(entry, Entry::Open(_))).count();
-        let how = self.how_to_read(open);
+        let how = self.how_to_read();
         let opened = open_path(path.to_path_buf());
         let entry = match opened.and_then(|opened| Capture::new(opened, &self.options, how)) {
-            Ok(capture) => Entry::Open(Box::new(capture)),
+            Ok(capture) => {
+                self.open += 1;
+                Entry::Open(Box::new(capture))
+            }
             Err(error) => {
                 let what = format!("it could be opened before and cannot now: {error}");
                 self.damage.push(Damage { path: path.to_path_buf(), offset: 0, what });

@@ -7,7 +7,7 @@
 //!
 //! How a byte becomes a frame: `input` opens, `probe` recognises, `decompress` and `readahead` (or
 //! `mapping`) bring the bytes in, `window` shows them contiguously, `pcap` and `pcapng` find the
-//! records, `capture` is one input from end to end, `merge` is all of them in order.
+//! records, `prefetch` hurries memory along, `capture` is one input from end to end, `merge` is all of them in order.
 //!
 //! What is refused at the door is a [`SourceError`]; what turns out broken on the way is a
 //! [`Damage`]: the frames before it are delivered and the other inputs are read on. Neither is

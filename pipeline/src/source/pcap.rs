@@ -5,7 +5,7 @@
 //! and branches on nothing but lengths and time.
 
 use super::batch::Slot;
-use super::prefetch::prefetch;
+use super::prefetch::{AHEAD_BYTES, prefetch};
 use super::walk::{FRAME_BYTES_MAX, Room, Stop, Walked, read_u16, read_u32};
 
 /// Bytes of the file header.
@@ -18,9 +18,6 @@ const MAGIC_NANO: u32 = 0xa1b2_3c4d;
 /// Alexey Kuznetsov's patched libpcap: record headers carry interface, protocol and packet type
 /// after the usual fields.
 const MAGIC_MODIFIED: u32 = 0xa1b2_cd34;
-
-/// How far ahead of the walk memory is asked for.
-const PREFETCH_BYTES: usize = 2048;
 
 /// Bytes of a record header.
 const RECORD_BYTES: usize = 16;
@@ -132,7 +129,7 @@ fn walk<const BIG: bool, const NANO: bool, const HEAD: usize, const EITHER: bool
         let Some(head) = bytes.get(at..).and_then(<[u8]>::first_chunk::<HEAD>) else {
             return Walked { frames, at, stop: Stop::Hungry };
         };
-        prefetch(bytes, at + PREFETCH_BYTES);
+        prefetch(bytes, at + AHEAD_BYTES);
         let seconds = read_u32(head, 0, BIG);
         let fraction = read_u32(head, 4, BIG);
         let (captured, original) =

@@ -6,6 +6,9 @@
 
 #![allow(unsafe_code)]
 
+/// How far ahead of a walk memory is asked for.
+pub(super) const AHEAD_BYTES: usize = 2048;
+
 /// Asks for the two cache lines at `at` of `bytes`; an index beyond the end is harmless.
 #[inline(always)]
 pub(super) fn prefetch(bytes: &[u8], at: usize) {

@@ -154,10 +154,6 @@ impl Prefix {
         Self { bytes: Vec::new(), ended: false }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -276,7 +272,7 @@ mod tests {
         let mut prefix = Prefix::new();
         let kind = prefix.judge(&mut Trickle(&pcap, false)).unwrap();
         assert!(matches!(kind, Kind::Pcap(_)), "{kind:?}");
-        assert_eq!(prefix.bytes(), &pcap[..24]);
+        assert_eq!(prefix.into_bytes(), &pcap[..24]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! buffer with the unread tail of the one before it put in front.
 
 use super::mapping::Mapping;
-use super::memory::{Buffer, HEADROOM, Memory};
+use super::memory::{Buffer, HEADROOM, Memory, RECORD_BYTES_MAX};
 use super::readahead::{Fed, Feed};
 use std::fs::File;
 use std::io;
@@ -167,12 +167,21 @@ impl Window {
     /// Puts the unread bytes into the headroom of a fresh buffer and goes on there.
     fn append(&mut self, mut buffer: Buffer) -> More {
         let (offset, rest) = (self.offset(), self.rest());
-        let at = HEADROOM.checked_sub(rest.len());
-        let Some((at, room)) = at.and_then(|at| Some((at, buffer.data.get_mut(at..HEADROOM)?)))
-        else {
+        if rest.len() > RECORD_BYTES_MAX {
             return More::End(Err(io::Error::other("a record is too long to be held")));
+        }
+        let at = match HEADROOM.checked_sub(rest.len()) {
+            Some(at) => {
+                if let Some(room) = buffer.data.get_mut(at..HEADROOM) {
+                    room.copy_from_slice(rest);
+                }
+                at
+            }
+            None => {
+                buffer = Buffer::joined(rest, buffer.data());
+                HEADROOM
+            }
         };
-        room.copy_from_slice(rest);
         let end = HEADROOM + buffer.filled;
         self.memory = Arc::new(Memory::Buffer(buffer));
         (self.at, self.end, self.origin) = (at, end, offset.wrapping_sub(at as u64));

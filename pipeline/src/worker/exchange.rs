@@ -30,16 +30,15 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    /// A parcel from one of `workers` workers. Of the square of that many pairs of them each has
-    /// several, so it begins with twice its share of a batch and without room for texts, which few
-    /// resets carry; it keeps what it grows to.
+    /// A parcel with room for a fair share of a batch; a larger one grows it once. Room for texts,
+    /// which few resets carry, is made when the first one comes.
     fn empty(from: usize, workers: usize) -> Self {
         Self {
             index: 0,
             signal: Signal::Go,
             through: 0,
             ledger: Ledger::default(),
-            segments: Vec::with_capacity(2 * BATCH_FRAMES / workers.max(2)),
+            segments: Vec::with_capacity(BATCH_FRAMES / workers * 3 / 2),
             texts: RstTexts::new(0),
             has_texts: false,
             from,
@@ -175,8 +174,8 @@ impl Desk {
         let workers = self.out.len();
         self.filling.clear();
         for _ in 0..workers {
-            let empty = || Parcel::empty(self.worker, workers);
-            let parcel = self.empties.try_recv().unwrap_or_else(|_| empty());
+            let parcel =
+                self.empties.try_recv().unwrap_or_else(|_| Parcel::empty(self.worker, workers));
             self.filling.push(parcel);
         }
         let mut ledger = Ledger::default();

@@ -13,7 +13,8 @@ use crossbeam::channel::Sender;
 use crossbeam::utils::Backoff;
 use resetscope_core::engine::Engine;
 use resetscope_core::interval::Interval;
-use resetscope_core::judge::event::Event;
+use resetscope_core::judge::event::Judged;
+use resetscope_core::memory::Sighting;
 
 use crate::feed::{Cut, Feed, Signal, Span};
 use crate::source::Batch;
@@ -33,8 +34,10 @@ pub enum Message {
         /// The interval in which they were judged.
         seq: u64,
         /// The events, in no particular order.
-        events: Vec<Event>,
-        /// All events of frames before this one have been sent.
+        events: Vec<Judged>,
+        /// Services seen accepting, in no particular order.
+        sightings: Vec<Sighting>,
+        /// All events and sightings of frames before this one have been sent.
         watermark: u64,
     },
     /// The worker's part of an interval that has ended.
@@ -58,8 +61,10 @@ impl Reporter {
     fn events(&self, engine: &mut Engine, through: u64) {
         let next = through.saturating_add(1);
         let watermark = engine.oldest_open_frame().map_or(next, |oldest| oldest.min(next));
-        let events: Vec<Event> = engine.drain_events().collect();
-        let message = Message::Events { worker: self.worker, seq: self.seq, events, watermark };
+        let events = engine.drain_events().collect();
+        let sightings = engine.drain_sightings().collect();
+        let (worker, seq) = (self.worker, self.seq);
+        let message = Message::Events { worker, seq, events, sightings, watermark };
         // A collector that has gone does not want anything any more.
         let _ = self.collector.send(message);
     }

@@ -4,8 +4,9 @@ use super::Seen;
 use pcap_parser::{Block, LegacyPcapBlock, PcapBlockOwned, PcapError, create_reader};
 use std::io::Cursor;
 
-/// The frames that pcap-parser reads, up to the point where it gives up; `None` when it does not
-/// even begin.
+/// The frames that pcap-parser reads, up to the point where it gives up or meets what is not
+/// compared here (obsolete packet blocks, time offsets, unusual resolutions); `None` when it does
+/// not even begin.
 pub(crate) fn oracle(bytes: Vec<u8>) -> Option<Vec<Seen>> {
     let mut reader = create_reader(2 << 20, Cursor::new(bytes)).ok()?;
     let mut state = Parsed::default();
@@ -47,14 +48,18 @@ impl Parsed {
             PcapBlockOwned::Legacy(record) => self.frames.push(self.record(record)),
             PcapBlockOwned::NG(Block::SectionHeader(_)) => self.interfaces.clear(),
             PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
-                assert_eq!(interface.if_tsoffset, 0, "not foreseen here");
+                if interface.if_tsoffset != 0 {
+                    return false;
+                }
                 self.interfaces.push((interface.linktype.0 as u16, interface.if_tsresol));
             }
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
                 let Some(&(link, resolution)) = self.interfaces.get(packet.if_id as usize) else {
                     return false;
                 };
-                assert!(resolution <= 9, "not foreseen here");
+                if resolution > 9 {
+                    return false;
+                }
                 let units = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
                 let Some(bytes) = packet.data.get(..packet.caplen as usize) else { return false };
                 self.frames.push(Seen {
@@ -74,6 +79,7 @@ impl Parsed {
                     bytes: packet.data[..held].to_vec(),
                 });
             }
+            PcapBlockOwned::NG(Block::Unknown(block)) => return block.block_type != 2,
             PcapBlockOwned::NG(_) => {}
         }
         true

@@ -382,6 +382,55 @@ fn a_syn_flood_displaces_no_flow_in_use() {
     table.check(hash);
 }
 
+/// A table whose two buckets hold 32 flows of one hash, of `class` and last used at tick 100.
+fn full_of(class: Class) -> (FlowTable<Entry>, u64) {
+    let mut table = FlowTable::<Entry>::new(1).unwrap();
+    let hash = 0x0123_4567_89ab_cdef;
+    for n in 0..32 {
+        let placed = table.insert(hash, class, 100, 0).unwrap();
+        assert_eq!(placed.evicted, None);
+        table.record_mut(placed.slot).key = key(n);
+    }
+    assert_eq!(table.len(), table.slots());
+    (table, hash)
+}
+
+#[test]
+fn who_may_displace_whom() {
+    use Class::{Closing, Embryonic, Established, Pinned};
+    for (newcomer, resident, idle, shield, want, why) in [
+        (Embryonic, Embryonic, 0, 9, true, "embryonic flows have no shield"),
+        (Embryonic, Closing, 0, 9, true, "nor have closing ones"),
+        (Embryonic, Established, 0, 0, false, "used in this very tick"),
+        (Embryonic, Established, 1, 0, true, "a shield of 0 covers this tick alone"),
+        (Embryonic, Established, 9, 9, false, "the last tick that the shield covers"),
+        (Embryonic, Established, 10, 9, true, "the first that it does not"),
+        (Closing, Established, 0, 9, true, "the shield is against embryonic newcomers"),
+        (Established, Established, 0, 9, true, "likewise"),
+        (Pinned, Established, 0, 9, true, "likewise"),
+        (Embryonic, Pinned, 90, 0, false, "never"),
+        (Established, Pinned, 90, 0, false, "never"),
+        (Pinned, Pinned, 90, 0, false, "not even for another pending verdict"),
+    ] {
+        let (mut table, hash) = full_of(resident);
+        let placed = table.insert(hash, newcomer, 100 + idle, shield);
+        let case = format!("{newcomer:?} for {resident:?} idle {idle}, shield {shield}: {why}");
+        assert_eq!(placed.and_then(|p| p.evicted), want.then_some(resident), "{case}");
+        assert_eq!(table.len(), 32, "{case}");
+    }
+}
+
+#[test]
+fn equals_make_room_in_turn_and_at_home() {
+    let (mut table, hash) = full_of(Class::Embryonic);
+    let home = table.first(hash);
+    for n in 0..40 {
+        let slot = table.insert(hash, Class::Embryonic, 100, 0).unwrap().slot;
+        assert_eq!(slot, Slot::new(home, n % WAYS), "eviction {n}");
+        assert_eq!(table.probe(!0x0f & hash), Slot::new(home, (n + 1) % WAYS), "hint {n}");
+    }
+}
+
 #[test]
 fn an_overflow_count_at_its_end_stops_overflow_rather_than_lying() {
     let same = |_: &FlowKey| 0x0123_4567_89ab_cdef;

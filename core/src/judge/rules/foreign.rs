@@ -10,6 +10,9 @@ use crate::segment::{Payload, TcpFlags, quirk};
 /// Two ends reset within this time were reset by one decision.
 const TOGETHER_US_MAX: u32 = 200_000;
 
+/// Silence after which a reset out of nothing is a timer's.
+const IDLE_TIMER_US: u64 = 1_000_000;
+
 /// 0.5: the receiver could not accept the number (RFC 5961 section 3.2) and both sides went on.
 pub(super) fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let after = facts.after;
@@ -25,7 +28,7 @@ pub(super) fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     Some(if after.train >= 3 {
         Verdict::new(Subcause::BlindInjection, 85).or(Subcause::Ineffective, 15)
     } else {
-        Verdict::new(Subcause::Ineffective, 90).or(Subcause::BlindInjection, 10)
+        Verdict::new(Subcause::Ineffective, 93).or(Subcause::BlindInjection, 10)
     })
 }
 
@@ -65,7 +68,7 @@ pub(super) fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if both {
         Some(Verdict::new(Subcause::Killcx, 90).or(Subcause::Injection, 8))
     } else {
-        Some(Verdict::new(Subcause::Killcx, 60).or(Subcause::PortReuse, 30))
+        Some(Verdict::new(Subcause::Killcx, 82).or(Subcause::PortReuse, 30))
     }
 }
 
@@ -73,14 +76,15 @@ pub(super) fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 pub(super) fn idle_timer(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let both = facts.after.rsts_other_side > 0 && facts.after.other_side_us < TOGETHER_US_MAX;
     let asked = facts.form == Form::ReplyR && facts.trigger_age_us.is_some_and(|us| us < 1_000_000);
-    if !both || asked || facts.idle_us < 1_000_000 || facts.aftermath || facts.flow.both_fins() {
+    if !both || asked || facts.idle_us < IDLE_TIMER_US || facts.aftermath || facts.flow.both_fins()
+    {
         return None;
     }
     let probed = facts.me.probe_run() > 0 || facts.peer.probe_run() > 0;
     let percent = match (facts.idle_tier_s(), probed) {
         (_, true) => return None,
-        (Some(_), false) => 85,
-        (None, false) => 60,
+        (Some(_), false) => 88,
+        (None, false) => 82,
     };
     Some(Verdict::new(Subcause::IdleTimer, percent).or(Subcause::Injection, 100 - percent))
 }
@@ -91,7 +95,7 @@ pub(super) fn decisive(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if facts.flow.is(state::SYN_ON_LIVE) {
         return None;
     }
-    let percent = if origin.supporting.count() > 0 || proof == Decisive::LivesOn { 92 } else { 82 };
+    let percent = if origin.supporting.count() > 0 || proof == Decisive::LivesOn { 95 } else { 90 };
     Some(foreign(facts, origin, percent))
 }
 
@@ -110,7 +114,9 @@ pub(super) fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         .and(Families::LATENCY)
         .and(Families::DSCP);
     let natural = facts.answers_trigger() || facts.peer.has(seen::FIN);
-    let needed = if natural { 3 } else { 2 };
+    // No stack clears DF and changes its TTL just because it has no connection.
+    let never = hints.any(Families::DF) && hints.any(Families::TTL);
+    let needed = if natural && !never { 3 } else { 2 };
     let refusal = facts.stage == Stage::PostSyn && hints.any(Families::MIRROR);
     if !(refusal || (hints.count() >= needed && hints.any(header))) {
         return None;
@@ -120,6 +126,13 @@ pub(super) fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         3 => 75,
         _ => 85,
     };
+    let quiet = facts.idle_us >= IDLE_TIMER_US && !facts.answers_trigger();
+    if quiet && facts.after.train == 1 && facts.stage != Stage::PostSyn {
+        // Injectors react to what was said; a timer reacts to silence.
+        return Some(
+            Verdict::new(Subcause::IdleTimer, percent.max(80)).or(Subcause::Injection, 15),
+        );
+    }
     let verdict = foreign(facts, origin, percent);
     Some(if facts.answers_trigger() {
         verdict.or(Subcause::HalfOpen, (100 - percent) / 2)

@@ -21,13 +21,26 @@ pub(super) fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict
     if facts.form == Form::ReplyR || facts.aftermath {
         return None;
     }
+    let answered = facts.trigger_age_us.is_some_and(|us| Some(us) < facts.own_age_us);
     match facts.me.probe_run() {
-        0 => None,
-        1 => {
-            Some(Verdict::new(Subcause::KeepaliveExpired, 65).or(Subcause::AbortAfterExchange, 30))
-        }
+        // One probe alone is any idle connection's; the second shows that the first was in vain.
+        0 | 1 => None,
+        _ if answered => expired_beyond(facts),
         _ => Some(Verdict::new(Subcause::KeepaliveExpired, 95)),
     }
+}
+
+/// Probes whose answers the tap saw, and the prober perhaps did not: its timer counts whole seconds
+/// from the last probe (`tcp_keepalive_intvl`), which a program's abort would meet only by chance.
+fn expired_beyond(facts: &Facts<'_>) -> Option<Verdict> {
+    let own_us = facts.own_age_us?;
+    let off_us = own_us.abs_diff(own_us.saturating_add(500_000) / 1_000_000 * 1_000_000);
+    let on_time = own_us >= 900_000 && off_us <= 60_000;
+    (on_time && facts.me.probe_run() >= 2).then(|| {
+        Verdict::new(Subcause::KeepaliveExpired, 86)
+            .or(Subcause::AbortAfterExchange, 15)
+            .or(Subcause::SocketKill, 10)
+    })
 }
 
 /// 5.2, 5.5: the resetting side had retransmitted in vain. Linux gives up silently, so three
@@ -38,13 +51,40 @@ pub(super) fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Ve
         return None;
     }
     if facts.stage == Stage::PostSyn {
-        return Some(Verdict::new(Subcause::HandshakeLoss, 70).or(Subcause::ClientGaveUp, 30));
+        return Some(Verdict::new(Subcause::HandshakeLoss, 80).or(Subcause::ClientGaveUp, 30));
     }
     Some(if facts.has_timestamps() {
-        Verdict::new(Subcause::AbortDuringLoss, 70).or(Subcause::RetransmissionGaveUp, 20)
+        Verdict::new(Subcause::AbortDuringLoss, 86).or(Subcause::RetransmissionGaveUp, 20)
     } else {
-        Verdict::new(Subcause::RetransmissionGaveUp, 70).or(Subcause::AbortDuringLoss, 25)
+        Verdict::new(Subcause::RetransmissionGaveUp, 86).or(Subcause::AbortDuringLoss, 25)
     })
+}
+
+/// 4.3, 6.1: connections that ended together. When the port closes with them, the process ended;
+/// when it stays open, somebody picked the connections.
+pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
+    if facts.form != Form::ActiveRa || facts.aftermath || facts.stage == Stage::PostSyn {
+        return None;
+    }
+    let cohort = facts.around.cohort.unwrap_or(1);
+    let (alive, closed) = (facts.around.accepted_after, facts.around.refused_after);
+    if closed && facts.by_initiator == Some(false) {
+        let percent = if cohort >= 3 { 93 } else { 88 };
+        return Some(Verdict::new(Subcause::ProcessExit, percent).or(Subcause::UnreadData, 12));
+    }
+    if cohort < 3 {
+        return None;
+    }
+    if facts.by_initiator == Some(false) && !facts.me.has(seen::DATA) {
+        // Accepted by the kernel, never by the program: the listener went with its queue.
+        return Some(Verdict::new(Subcause::Overload, 88).or(Subcause::UnreadData, 20));
+    }
+    let percent = if alive { 90 } else { 82 };
+    Some(
+        Verdict::new(Subcause::SocketKill, percent)
+            .or(Subcause::AbortAfterExchange, 12)
+            .or(Subcause::ProcessExit, 10),
+    )
 }
 
 /// 4.2, 4.5, 1.4: accepted, and reset before the initiator said anything.
@@ -56,11 +96,11 @@ pub(super) fn no_payload(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     Some(if facts.by_initiator == Some(true) {
-        Verdict::new(Subcause::Abort, 60)
+        Verdict::new(Subcause::Abort, 80)
             .or(Subcause::HalfOpenProbe, 25)
             .or(Subcause::ClientGaveUp, 15)
     } else {
-        Verdict::new(Subcause::Overload, 60).or(Subcause::Abort, 25).or(Subcause::NoBackend, 10)
+        Verdict::new(Subcause::Overload, 86).or(Subcause::Abort, 25).or(Subcause::NoBackend, 10)
     })
 }
 
@@ -74,29 +114,30 @@ pub(super) fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         let crossed = facts.peer.has(seen::DATA_CROSSED_PEER_FIN);
         let behind = facts.ack_rel.is_some_and(|by| by < 0);
         let lost = facts.flow.unacked(facts.side()).is_some_and(|bytes| bytes > 1);
-        let unread =
-            facts.flow.last_data() == Some(facts.side() ^ 1) && facts.trigger_is_new_data();
+        let unread = facts.flow.last_data() == Some(facts.side() ^ 1)
+            && facts.trigger_is_new_data()
+            && facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
         return Some(if facts.me.retransmission_run() > 1 {
-            Verdict::new(Subcause::AbortDuringLoss, 60).or(Subcause::AbortAfterExchange, 30)
+            Verdict::new(Subcause::AbortDuringLoss, 80).or(Subcause::AbortAfterExchange, 30)
         } else if crossed || behind || unread {
-            Verdict::new(Subcause::UnreadData, 65).or(Subcause::AbortAfterExchange, 30)
+            Verdict::new(Subcause::UnreadData, 90).or(Subcause::AbortAfterExchange, 30)
         } else if lost {
-            Verdict::new(Subcause::Abort, 55).or(Subcause::AbortAfterExchange, 40)
+            Verdict::new(Subcause::Abort, 75).or(Subcause::AbortAfterExchange, 40)
         } else {
-            Verdict::new(Subcause::AbortAfterExchange, 75).or(Subcause::UnreadData, 20)
+            Verdict::new(Subcause::AbortAfterExchange, 88).or(Subcause::UnreadData, 20)
         });
     }
     if facts.by_initiator == Some(true) && facts.answered_without_tls() {
-        return Some(Verdict::new(Subcause::TlsFailure, 65).or(Subcause::AbortAfterExchange, 30));
+        return Some(Verdict::new(Subcause::TlsFailure, 90).or(Subcause::AbortAfterExchange, 30));
     }
     // Whoever sent FIN behind its request waits for no answer; an alert of ours that the peer has
     // not acknowledged yet is no loss.
     let own = facts.flow.unacked(facts.side()).is_none_or(|bytes| bytes <= 1);
     let goodbye = facts.flow.last_kind[facts.side()] & kind::ALERT != 0;
     Some(if own || goodbye {
-        Verdict::new(Subcause::AbortAfterExchange, 78).or(Subcause::UnreadData, 12)
+        Verdict::new(Subcause::AbortAfterExchange, 90).or(Subcause::UnreadData, 12)
     } else {
-        Verdict::new(Subcause::Abort, 60)
+        Verdict::new(Subcause::Abort, 80)
             .or(Subcause::UnreadData, 25)
             .or(Subcause::AbortAfterExchange, 15)
     })
@@ -114,34 +155,48 @@ pub(super) fn during_loss(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.me.retransmission_run() == 0 || !unacked || !recent || facts.form.is_reply() {
         return None;
     }
-    Some(Verdict::new(Subcause::AbortDuringLoss, 60).or(Subcause::Abort, 35))
+    Some(Verdict::new(Subcause::AbortDuringLoss, 80).or(Subcause::Abort, 35))
 }
 
 /// 4.x: ended in mid-exchange.
 pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let side = facts.side();
-    let own_unacked = facts.flow.unacked(side).is_some_and(|bytes| bytes > 0);
+    // Resets that answer acknowledgements with lower numbers show that those were still on their
+    // way: where the sender stood, its data was not acknowledged.
+    let in_flight = facts.after.train > 1 && facts.after.steps[0] < 0;
+    let own_unacked = in_flight || facts.flow.unacked(side).is_some_and(|bytes| bytes > 0);
+    let own_unacked = own_unacked && !awaits_delayed_ack(facts);
     let missed = facts.ack_rel.is_some_and(|by| by < 0);
+    if facts.me.has(seen::WINDOW_CLOSED) && facts.peer.has(seen::DATA) {
+        // A window that never opened again: what filled it was never read.
+        let subcause = if facts.by_initiator == Some(true) {
+            Subcause::ClientGaveUp
+        } else {
+            Subcause::UnreadData
+        };
+        return Some(Verdict::new(subcause, 80).or(Subcause::Abort, 12));
+    }
     if facts.by_initiator == Some(true) {
         let streaming = facts.flow.last_data() == Some(side ^ 1)
             && facts.trigger_is_new_data()
             && facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
         let waiting = facts.flow.last_data() == Some(side);
-        return if missed || streaming {
+        let reopened = facts.me.has(seen::ZERO_WINDOW) && facts.own_age_us < facts.trigger_age_us;
+        return if missed || streaming || reopened {
             Some(
-                Verdict::new(Subcause::ClientGaveUp, 70)
+                Verdict::new(Subcause::ClientGaveUp, 90)
                     .or(Subcause::UnreadData, 20)
                     .or(Subcause::AbortAfterExchange, 10),
             )
         } else if own_unacked {
             Some(
-                Verdict::new(Subcause::Abort, 65)
+                Verdict::new(Subcause::Abort, 86)
                     .or(Subcause::ClientGaveUp, 25)
                     .or(Subcause::AbortDuringLoss, 10),
             )
         } else if waiting && !facts.trigger_is(kind::ALERT) {
             Some(
-                Verdict::new(Subcause::ClientGaveUp, 60)
+                Verdict::new(Subcause::ClientGaveUp, 85)
                     .or(Subcause::Abort, 20)
                     .or(Subcause::AbortAfterExchange, 15),
             )
@@ -151,7 +206,7 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if own_unacked {
         return Some(
-            Verdict::new(Subcause::Abort, 70)
+            Verdict::new(Subcause::Abort, 88)
                 .or(Subcause::UnreadData, 15)
                 .or(Subcause::AbortDuringLoss, 10),
         );
@@ -162,20 +217,34 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     Some(unanswered(facts))
 }
 
+/// All that is not acknowledged is one segment, sent more than a round trip ago: its receiver has
+/// it and delays the acknowledgement (RFC 9293 section 3.8.6.3: by less than 500 ms).
+fn awaits_delayed_ack(facts: &Facts<'_>) -> bool {
+    let bytes = facts.flow.unacked(facts.side()).unwrap_or(0);
+    let Some(us) = facts.own_age_us else { return false };
+    let round_trip = u64::from(facts.peer.min_response_us().unwrap_or(0))
+        + u64::from(facts.me.min_response_us().unwrap_or(0));
+    (1..=1460).contains(&bytes)
+        && facts.me.retransmission_run() == 0
+        && us > 2 * round_trip.max(2_500)
+        && us < 500_000
+}
+
 /// The responder resets while a request waits for its answer.
 fn unanswered(facts: &Facts<'_>) -> Verdict {
     let silent = !facts.me.has(seen::DATA);
     let tls = facts.request_is(Payload::TlsClientHello);
     if silent && tls {
-        return Verdict::new(Subcause::TlsFailure, 65)
+        return Verdict::new(Subcause::TlsFailure, 90)
             .or(Subcause::UnreadData, 20)
             .or(Subcause::Injection, 10);
     }
-    if facts.trigger_is(kind::ALERT) {
-        return Verdict::new(Subcause::TlsFailure, 65).or(Subcause::AbortAfterExchange, 30);
+    let alerted = facts.flow.last_kind[facts.side()] & kind::ALERT != 0;
+    if alerted || facts.trigger_is(kind::ALERT) {
+        return Verdict::new(Subcause::TlsFailure, 90).or(Subcause::AbortAfterExchange, 30);
     }
     let at_once = facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
-    let verdict = Verdict::new(Subcause::UnreadData, 65);
+    let verdict = Verdict::new(Subcause::UnreadData, 90);
     if silent && at_once {
         verdict.or(Subcause::RefusedRequest, 20).or(Subcause::Abort, 10)
     } else {
@@ -185,9 +254,6 @@ fn unanswered(facts: &Facts<'_>) -> Verdict {
 
 /// 0.2, 6.1: everything was delivered, and a reset took the place of the FIN.
 pub(super) fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
-    if facts.around.cohort.is_some_and(|n| n >= 3) {
-        return Some(Verdict::new(Subcause::SocketKill, 70).or(Subcause::AbortAfterExchange, 20));
-    }
     if facts.form == Form::Odd {
         return Some(Verdict::new(Subcause::Abort, 45).or(Subcause::Injection, 35));
     }
@@ -199,11 +265,11 @@ pub(super) fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         );
     }
     Some(if facts.idle_us < IDLE_US {
-        Verdict::new(Subcause::AbortAfterExchange, 72)
+        Verdict::new(Subcause::AbortAfterExchange, 88)
             .or(Subcause::UnreadData, 15)
             .or(Subcause::Abort, 8)
     } else {
-        Verdict::new(Subcause::AbortAfterExchange, 50)
+        Verdict::new(Subcause::AbortAfterExchange, 58)
             .or(Subcause::SocketKill, 35)
             .or(Subcause::Abort, 15)
     })

@@ -5,11 +5,12 @@
 //! statistics, decryption secrets, custom and unknown ones) are stepped over by their length.
 //! Section lengths are not needed, blocks follow each other in any case.
 
+mod enhanced;
 mod interface;
 mod time;
 
 use super::batch::Slot;
-use super::memory::HEADROOM;
+use super::memory::RECORD_BYTES_MAX;
 use super::walk::{Room, Stop, Walked, read_u16, read_u32};
 use interface::Interface;
 
@@ -34,7 +35,7 @@ const PACKET_HEAD_BYTES: usize = 28;
 /// What stands before the bytes of a packet in a simple packet block.
 const SIMPLE_HEAD_BYTES: usize = 12;
 /// The longest block that is looked into; longer ones that carry nothing for us are stepped over.
-const BLOCK_BYTES_MAX: usize = HEADROOM;
+const BLOCK_BYTES_MAX: usize = RECORD_BYTES_MAX;
 /// Interfaces of one section that are believed: the number must not decide about memory.
 const INTERFACES_MAX: usize = 1 << 16;
 
@@ -87,19 +88,29 @@ struct Packet {
 }
 
 impl Sections {
-    /// Describes the packets of the blocks that begin at `at`, as far as `room` and bytes go.
+    /// Describes the packets of the blocks that begin at `at`, as far as `room` and bytes go: runs
+    /// of enhanced packet blocks at speed, everything else block by block.
     pub(super) fn walk(&mut self, bytes: &[u8], mut at: usize, room: Room<'_>) -> Walked {
         let Room { slots, memory, limit_ns } = room;
         let mut frames = 0;
-        let mut slots = slots.iter_mut();
-        let mut slot = slots.next();
         loop {
             if self.skip > 0 {
                 let now = self.skip.min(bytes.len().saturating_sub(at));
                 self.skip -= now;
                 at += now;
             }
-            let Some(free) = slot.as_deref_mut() else {
+            let free = slots.get_mut(frames..).unwrap_or_default();
+            let room = Room { slots: free, memory, limit_ns };
+            let (run, after) = if self.big {
+                enhanced::run::<true>(&self.interfaces, bytes, at, room)
+            } else {
+                enhanced::run::<false>(&self.interfaces, bytes, at, room)
+            };
+            (frames, at) = (frames + run, after);
+            if let Some(last) = frames.checked_sub(1).and_then(|last| slots.get(last)) {
+                self.last_ns = last.time_ns;
+            }
+            let Some(slot) = slots.get_mut(frames) else {
                 return Walked { frames, at, stop: Stop::Full };
             };
             let rest = bytes.get(at..).unwrap_or_default();
@@ -121,10 +132,8 @@ impl Sections {
                 if packet.slot.time_ns >= limit_ns {
                     return Walked { frames, at, stop: Stop::Limit(packet.slot.time_ns) };
                 }
-                self.last_ns = packet.slot.time_ns;
                 let offset = (at + packet.data_at) as u64;
-                *free = Slot { offset, memory, ..packet.slot };
-                slot = slots.next();
+                *slot = Slot { offset, memory, ..packet.slot };
                 frames += 1;
             }
             at += total;

@@ -1,0 +1,147 @@
+//! Settling: judging again with what other flows showed, in the order of the capture.
+//!
+//! An event waits for [`SETTLE_NS`] of packet time, so that what follows it (the same service
+//! refusing, other connections dying) can be seen; then it is judged with its surroundings.
+
+use std::collections::VecDeque;
+
+use crate::judge::event::{Event, Judged};
+use crate::judge::facts::Stage;
+use crate::judge::form::Form;
+use crate::judge::surroundings::Surroundings;
+use crate::judge::{event_of, is_settled_by_memory};
+use crate::limits::{COHORT_NS, SETTLE_NS};
+
+use super::{Endpoint, HostKey, Memory, Sighting, endpoint, host};
+
+/// A connection that its host ended without being asked, as a candidate for a cohort.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    time_ns: u64,
+    service: Endpoint,
+    hosts: [HostKey; 2],
+}
+
+/// Judges events with cross-flow memory.
+#[derive(Debug)]
+pub struct Settler<T> {
+    memory: Memory,
+    waiting: VecDeque<(T, Judged)>,
+    endings: VecDeque<Ending>,
+    now_ns: u64,
+}
+
+impl<T> Default for Settler<T> {
+    fn default() -> Self {
+        Self {
+            memory: Memory::new(),
+            waiting: VecDeque::new(),
+            endings: VecDeque::new(),
+            now_ns: 0,
+        }
+    }
+}
+
+impl<T> Settler<T> {
+    /// Takes a sighting; sightings and events must come in the order of their frames.
+    pub fn sighting(&mut self, sighting: &Sighting) {
+        self.now_ns = self.now_ns.max(sighting.time_ns);
+        self.memory.accepted(sighting);
+    }
+
+    /// Takes an event with whatever the caller wants back with it.
+    pub fn event(&mut self, tag: T, judged: Judged) {
+        let open = &judged.open;
+        let (key, side, time_ns) = (&open.flow.key, open.rst.side & 1, open.rst.time_ns);
+        self.now_ns = self.now_ns.max(time_ns);
+        let refusal = Stage::of(&open.flow) == Stage::PostSyn
+            && open.flow.initiator() == Some(side ^ 1)
+            && !open.flow.dir[side].has(!0);
+        if refusal {
+            self.memory.refused(key, side, time_ns);
+        }
+        if is_ending(&judged) {
+            self.endings.push_back(Ending {
+                time_ns,
+                service: service(&judged),
+                hosts: [host(key, 0), host(key, 1)],
+            });
+        }
+        self.waiting.push_back((tag, judged));
+    }
+
+    /// The next event whose surroundings are known well enough; all of them when `at_end`.
+    pub fn settled(&mut self, at_end: bool) -> Option<(T, Judged, Event)> {
+        let (_, first) = self.waiting.front()?;
+        let due = first.open.rst.time_ns.saturating_add(SETTLE_NS);
+        if !at_end && due > self.now_ns {
+            return None;
+        }
+        let (tag, judged) = self.waiting.pop_front()?;
+        let keep_ns = judged.open.rst.time_ns.saturating_sub(COHORT_NS);
+        while self.endings.front().is_some_and(|ending| ending.time_ns < keep_ns) {
+            self.endings.pop_front();
+        }
+        let around = self.surroundings(&judged);
+        let event = event_of(&judged.open, &around);
+        Some((tag, judged, event))
+    }
+
+    /// Whether an event waits whose tag satisfies `wanted`.
+    pub fn waits_for(&self, wanted: impl Fn(&T) -> bool) -> bool {
+        self.waiting.iter().any(|(tag, _)| wanted(tag))
+    }
+
+    fn surroundings(&self, judged: &Judged) -> Surroundings {
+        let open = &judged.open;
+        if !is_settled_by_memory(open) {
+            return Surroundings::default();
+        }
+        let (key, side, time_ns) = (&open.flow.key, open.rst.side & 1, open.rst.time_ns);
+        let service = service(judged);
+        Surroundings {
+            service_alive: Some(self.memory.alive(&service, time_ns)),
+            accepted_after: self.memory.accepted_after(&service, time_ns),
+            refused_after: self.memory.refused_after(&service, time_ns),
+            host_baseline: self.memory.baseline(&host(key, side)),
+            cohort: is_ending(judged).then(|| self.cohort(judged, &service)),
+            source_refused: Some(self.memory.refusals(&host(key, side ^ 1), time_ns)),
+        }
+    }
+
+    /// Connections that ended within [`COHORT_NS`] of this one and share its service or its hosts,
+    /// this one included.
+    fn cohort(&self, judged: &Judged, service: &Endpoint) -> u16 {
+        let (key, time_ns) = (&judged.open.flow.key, judged.open.rst.time_ns);
+        let hosts = [host(key, 0), host(key, 1)];
+        let count = self
+            .endings
+            .iter()
+            .take_while(|ending| ending.time_ns <= time_ns.saturating_add(COHORT_NS))
+            .filter(|ending| ending.time_ns.abs_diff(time_ns) <= COHORT_NS)
+            .filter(|ending| ending.service == *service || ending.hosts == hosts)
+            .take(usize::from(u16::MAX))
+            .count();
+        u16::try_from(count).unwrap_or(u16::MAX)
+    }
+}
+
+/// A host that had the connection ended it, and no packet had just asked for that.
+fn is_ending(judged: &Judged) -> bool {
+    let open = &judged.open;
+    let last = open.flow.last();
+    open.form == Form::ActiveRa
+        && !open.aftermath
+        && !open.flow.both_fins()
+        && open.age_us(last) >= crate::limits::ENDING_IDLE_US
+}
+
+/// The service of the flow: the side that did not open it, or the lower port.
+fn service(judged: &Judged) -> Endpoint {
+    let flow = &judged.open.flow;
+    let side = match flow.initiator() {
+        Some(initiator) => initiator ^ 1,
+        None => usize::from(flow.key.port[1] < flow.key.port[0]),
+    };
+    endpoint(&flow.key, side)
+}

@@ -1,0 +1,16 @@
+//! Huge pages for the flow tables: every lookup is a random access, and with pages of 4 KiB nearly
+//! each of them would also miss the address translation cache.
+
+#![expect(unsafe_code, reason = "madvise takes an address")]
+
+use resetscope_core::engine::Engine;
+use rustix::mm::{Advice, madvise};
+
+/// Asks the system to put an engine's tables on huge pages. It may decline, and nothing changes but
+/// the speed.
+pub fn advise(engine: &Engine) {
+    let Some(region) = engine.memory() else { return };
+    // SAFETY: the region is the engine's own anonymous memory, alive while the engine is borrowed,
+    // and this advice does not change what it holds.
+    let _ = unsafe { madvise(region.start.cast_mut().cast(), region.len, Advice::LinuxHugepage) };
+}

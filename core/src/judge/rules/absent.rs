@@ -114,6 +114,15 @@ pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         && !facts.me.has(seen::SYN_ACK | seen::ACK | seen::DATA)
         && facts.by_initiator == Some(false);
     let accepts = facts.rst.flags.any(TcpFlags::ACK) && facts.ack_rel == Some(0);
+    // The port of an old connection, whose end was not captured, is used again.
+    let opener = usize::from(facts.flow.is(state::SYN_ON_LIVE_BY));
+    let reused = facts.flow.is(state::SYN_ON_LIVE)
+        && opener != facts.side()
+        && facts.trigger_is(kind::SYN)
+        && facts.form == Form::ReplyRa;
+    if reused {
+        return Some(refusal(facts));
+    }
     if !syn_only {
         return None;
     }
@@ -129,7 +138,9 @@ pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
 /// A plain refusal; how sure depends on what other flows showed of host, service and source.
 fn refusal(facts: &Facts<'_>) -> Verdict {
     let alive = facts.around.service_alive;
-    match likeness(facts) {
+    // Who asks again and is accepted met a service that was starting.
+    let likeness = if facts.after.reopened { Likeness::Unknown } else { Likeness::of(facts) };
+    match likeness {
         Likeness::Foreign => {
             return Verdict::new(Subcause::SynRejected, 88).or(Subcause::ServiceDown, 15);
         }
@@ -141,7 +152,7 @@ fn refusal(facts: &Facts<'_>) -> Verdict {
     if facts.around.source_refused.is_some_and(|ports| usize::from(ports) >= SCAN_TARGETS) {
         return Verdict::new(Subcause::PortScan, 95).or(Subcause::NoListener, 10);
     }
-    match (alive, likeness(facts)) {
+    match (alive, likeness) {
         (Some(true), Likeness::Own) => {
             // A rule on the host itself refuses with the same bytes.
             Verdict::new(Subcause::ServiceDown, 60).or(Subcause::SynRejected, 35)
@@ -150,9 +161,10 @@ fn refusal(facts: &Facts<'_>) -> Verdict {
         (Some(false), Likeness::Own) => {
             Verdict::new(Subcause::NoListener, 93).or(Subcause::SynRejected, 8)
         }
-        _ => Verdict::new(Subcause::NoListener, 82)
-            .or(Subcause::ServiceDown, 10)
-            .or(Subcause::SynRejected, 10),
+        // Without the host's own answers to compare with, a device is as good an explanation.
+        _ => Verdict::new(Subcause::NoListener, 60)
+            .or(Subcause::SynRejected, 20)
+            .or(Subcause::ServiceDown, 15),
     }
 }
 
@@ -169,20 +181,22 @@ enum Likeness {
     Foreign,
 }
 
-/// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
-/// shortest time, by a margin of 300 µs that no jitter explains.
-fn likeness(facts: &Facts<'_>) -> Likeness {
-    let Some((low, high, response_us)) = facts.around.host_baseline else {
-        return Likeness::Unknown;
-    };
-    let off = !(low..=high).contains(&facts.rst.ttl);
-    let quicker = response_us
-        .zip(facts.trigger_age_us)
-        .is_some_and(|(usual, age)| age * 2 < u64::from(usual) && u64::from(usual) >= age + 300);
-    match (off, quicker) {
-        (false, false) => Likeness::Own,
-        (true, true) => Likeness::Foreign,
-        _ => Likeness::Odd,
+impl Likeness {
+    /// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
+    /// shortest time, by a margin of 300 µs that no jitter explains.
+    fn of(facts: &Facts<'_>) -> Self {
+        let Some((low, high, response_us)) = facts.around.host_baseline else {
+            return Self::Unknown;
+        };
+        let off = !(low..=high).contains(&facts.rst.ttl);
+        let quicker = response_us.zip(facts.trigger_age_us).is_some_and(|(usual, age)| {
+            age * 2 < u64::from(usual) && u64::from(usual) >= age + 300
+        });
+        match (off, quicker) {
+            (false, false) => Self::Own,
+            (true, true) => Self::Foreign,
+            _ => Self::Odd,
+        }
     }
 }
 
@@ -257,7 +271,10 @@ pub(super) fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return Some(Verdict::new(Subcause::OneWay, 75).or(Subcause::HalfOpen, 20));
     }
     let closing = facts.me.has(seen::FIN) || facts.peer.has(seen::FIN);
-    if facts.midstream() && !facts.form.is_reply() && facts.packets_before() < 4 && !closing {
+    // A request that the reset leaves unanswered says enough.
+    let asked = facts.trigger_is_new_data() && facts.ack_rel == Some(0);
+    let enough = closing || asked || facts.packets_before() >= 4;
+    if facts.midstream() && !facts.form.is_reply() && !enough {
         return Some(
             Verdict::new(Subcause::Midstream, 70)
                 .or(Subcause::UnreadData, 30)

@@ -2,7 +2,7 @@
 //!
 //! One worker alone runs frames straight through its engine. Several take turns at the feed, a
 //! batch at a time; who took a batch dissects it and sends each segment to the owner of its shard
-//! ([`exchange`]). Owners take the parcels in the order of the batches, so every shard sees its
+//! (`exchange`). Owners take the parcels in the order of the batches, so every shard sees its
 //! packets in the order of the capture.
 
 mod exchange;

@@ -6,6 +6,7 @@
 pub mod cause;
 pub mod event;
 pub mod evidence;
+pub mod explain;
 pub mod facts;
 pub mod form;
 pub mod note;

@@ -55,9 +55,9 @@ impl<'a> List<'a> {
 impl Sink for List<'_> {
     fn event(&mut self, judged: &Event) -> io::Result<()> {
         if self.json {
-            event::write(self.out, judged)?
+            event::write(self.out, judged)?;
         } else {
-            self.line(judged)?
+            self.line(judged)?;
         }
         self.count += 1;
         Ok(())

@@ -94,9 +94,10 @@ pub fn shortened(list: &[Subcause], candidates: &[Subcause]) -> String {
         words.push(format!("{} {}", subcause.id(), subcause.name()));
     }
     let mut ids: Vec<String> = Vec::new();
-    for &subcause in list.iter().filter(|subcause| !candidates.contains(subcause)) {
+    let listed = |subcause: &&Subcause| list.contains(subcause) && !candidates.contains(subcause);
+    for &subcause in Subcause::ALL.iter().filter(listed) {
         let mut siblings = Subcause::ALL.iter().filter(|other| other.cause() == subcause.cause());
-        let whole = siblings.all(|other| list.contains(other) && !candidates.contains(other));
+        let whole = siblings.all(|other| list.contains(other));
         let id = if whole {
             format!("{}.x", subcause.id().split('.').next().unwrap_or_default())
         } else {

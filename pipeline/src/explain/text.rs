@@ -224,17 +224,24 @@ fn evidence(out: &mut dyn Write, story: &Story, items: &[Item]) -> io::Result<()
     use explain::reading::Leaning;
     let claim = story.event.verdict.claim.subcause;
     let candidates = candidates(story);
-    writeln!(out, "Evidence (+ argues for {}, - against it)\n", claim.id())?;
+    writeln!(
+        out,
+        "Evidence (+ argues for {}, - against it; of other sub-causes the ids: 0 benign,",
+        claim.id()
+    )?;
+    writeln!(out, "1 closed port, 2 no connection, 3 firewall, 4 application, 5 network,")?;
+    writeln!(out, "6 explicit kill, 7 unknown)\n")?;
     for item in items {
         let sign = match item.reading.leaning(claim) {
-            Leaning::For => '+',
-            Leaning::Against => '-',
-            Leaning::Neither => ' ',
+            Leaning::For => "+",
+            Leaning::Against => "-",
+            Leaning::Neither => " ",
         };
         let about = explain::fact::of(item.fact);
         let (name, value) = (item.fact.name(), value(item.fact, item.value));
-        writeln!(out, "{sign} {name}: {value}")?;
-        let mut says = format!("{}. {}", capitalised(about.what), item.reading.says);
+        let head = wrap(&format!("{name} {value}: {}", about.what), 2);
+        write!(out, "{}", head.replacen(' ', sign, 1))?;
+        let mut says = item.reading.says.to_owned();
         for (word, list) in [("For", item.reading.favours), ("Against", item.reading.against)] {
             if !list.is_empty() {
                 says.push_str(&format!(" {word} {}.", reasons::shortened(list, &candidates)));
@@ -244,11 +251,6 @@ fn evidence(out: &mut dyn Write, story: &Story, items: &[Item]) -> io::Result<()
         write!(out, "{}", wrap(&says, 4))?;
     }
     writeln!(out)
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 fn alternatives(out: &mut dyn Write, story: &Story, items: &[Item]) -> io::Result<()> {
@@ -303,7 +305,7 @@ fn look(out: &mut dyn Write, story: &Story) -> io::Result<()> {
     writeln!(out, "    {}", wireshark::flow_filter(key))?;
     writeln!(out, "    {}", wireshark::frame_filter(story.event.frame))?;
     for command in wireshark::commands(&story.files, key) {
-        writeln!(out, "    {command}")?;
+        writeln!(out, "    {}", command.replace('\n', "\n      "))?;
     }
     Ok(())
 }

@@ -130,6 +130,10 @@ impl Numbering {
         if is_syn && self.base[side].is_some_and(|base| base != segment.seq) {
             *self = Self::default();
         }
+        if segment.flags.is_syn_ack() && self.base[side].is_some_and(|base| base != segment.seq) {
+            // An ACK of an older connection gave a number that the handshake now corrects.
+            (self.base[side], self.next[side], self.closed[side]) = (None, None, false);
+        }
         let own = if segment.flags.any(TcpFlags::SYN) {
             segment.seq
         } else {

@@ -21,16 +21,16 @@ pub(super) fn frame_filter(frame: u64) -> String {
 }
 
 /// Shell commands that show the flow; several inputs are merged first, in the order of time, so that
-/// frames keep their numbers.
+/// frames keep their numbers. A long line is broken as the shell allows.
 pub(super) fn commands(files: &[PathBuf], key: &FlowKey) -> Vec<String> {
     let filter = flow_filter(key);
     match files {
-        [only] => vec![format!("tshark -r {} -Y '{filter}'", quoted(only))],
+        [only] => vec![format!("tshark -r {} -Y \\\n'{filter}'", quoted(only))],
         several => {
             let names: Vec<String> = several.iter().map(|path| quoted(path)).collect();
             vec![
                 format!("mergecap -w merged.pcapng {}", names.join(" ")),
-                format!("tshark -r merged.pcapng -Y '{filter}'"),
+                format!("tshark -r merged.pcapng -Y \\\n'{filter}'"),
             ]
         }
     }

@@ -16,20 +16,20 @@ pub mod subcause;
 pub fn unknown(name: &str) -> Option<&'static str> {
     Some(match name {
         "service_alive" => {
-            "Whether the service accepts other connections: no other one to it was seen nearby. \
-             A living service speaks against a closed port."
+            "Whether the service accepts other connections: what other connections showed was not \
+             weighed for a reset of this form. A living service speaks against a closed port."
         }
         "host_baseline" => {
-            "What the host's own answers look like: it accepted no connection in this capture, so \
-             there is no time to live and no response time to compare the reset with."
+            "How the host's answers on other connections look (time to live, response time): none \
+             were seen, or they were not weighed for a reset of this form."
         }
         "cohort" => {
-            "Whether other connections ended at the same moment: the question is asked only of \
-             resets that no packet had just asked for."
+            "Whether other connections ended at the same moment: that is asked only where a host \
+             ended its connection and no packet had just asked for it."
         }
         "source_scan" => {
-            "Whether the source tries many ports: its other attempts were not weighed for this \
-             reset."
+            "Whether the source tries many ports: its other attempts were not weighed for a reset \
+             of this form."
         }
         _ => return None,
     })

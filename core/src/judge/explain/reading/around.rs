@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::flow::record::{IP_ID_STEP_MAX, IpIdClass};
-use crate::judge::facts::Stage;
 use crate::limits::SCAN_TARGETS;
 
 pub(super) fn header(event: &Event, fact: Fact, value: i64) -> Reading {

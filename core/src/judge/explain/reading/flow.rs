@@ -1,7 +1,6 @@
 //! Readings of the reset's numbers and of what its connection did before.
 
 use super::*;
-use crate::judge::facts::Stage;
 
 pub(super) fn form(value: i64) -> Reading {
     match Form::ALL.into_iter().find(|form| *form as i64 == value) {
@@ -120,6 +119,9 @@ pub(super) fn idle(event: &Event, ms: i64) -> Reading {
             NONE,
             &[IdleStateLost, IdleTimer, SocketKill, KeepaliveExpired],
         ),
+        500..60_000 if form_of(event) != Some(Form::ActiveRa) => {
+            neutral("The exchange had paused.")
+        }
         500..60_000 => reads(
             "The exchange had paused: a program's or an operator's decision, or a short timer.",
             &[AbortAfterExchange, SocketKill],
@@ -173,11 +175,17 @@ pub(super) fn volume(event: &Event, fact: Fact, value: i64) -> Reading {
             &[AbortAfterExchange],
         ),
         (Fact::BytesS, 0) => neutral("The server had said nothing yet."),
+        (Fact::BytesS, _) if !by_client => {
+            reads("The server had begun to answer.", NONE, &[RefusedRequest, Overload, NoBackend])
+        }
         (Fact::BytesC | Fact::BytesS, _) => neutral("Payload went this way before the reset."),
         (_, ..=1) => {
             let says = "Nothing of it was on its way: the peer had confirmed it (a SYN or FIN \
                         counts one).";
-            if own { reads(says, NONE, &[AbortDuringLoss]) } else { neutral(says) }
+            if own { reads(says, NONE, &[Abort, AbortDuringLoss]) } else { neutral(says) }
+        }
+        _ if !own && form_of(event).is_some_and(Form::is_reply) => {
+            neutral("Bytes of the other side were unconfirmed: those that the reset answers.")
         }
         _ if own => reads(
             "Bytes of the resetting side were still on their way: it did not wait for them.",

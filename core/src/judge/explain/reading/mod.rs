@@ -9,6 +9,7 @@ mod flow;
 use crate::judge::cause::Subcause::{self, *};
 use crate::judge::event::Event;
 use crate::judge::evidence::Fact;
+use crate::judge::facts::Stage;
 use crate::judge::form::Form;
 
 /// What a value says.
@@ -196,6 +197,9 @@ pub fn of(event: &Event, fact: Fact, value: i64) -> Reading {
             &[Midstream],
             NONE,
         ),
+        Fact::OneWay if event.stage == Stage::PostSyn => {
+            neutral("Of the other side nothing but the reset was seen, as when it refuses.")
+        }
         Fact::OneWay => {
             reads("What the other side sent was not captured, or it sent nothing.", &[OneWay], NONE)
         }

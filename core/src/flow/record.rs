@@ -493,7 +493,10 @@ impl FlowRecord {
     #[must_use]
     pub const fn unacked(&self, side: usize) -> Option<i32> {
         let (me, peer) = (&self.dir[side & 1], &self.dir[(side & 1) ^ 1]);
-        if me.packets == 0 || peer.packets == 0 || peer.flags & !(seen::SYN | seen::RST) == 0 {
+        if me.packets == 0
+            || peer.packets == 0
+            || peer.flags & !(seen::SYN | seen::RST | seen::TIMESTAMPS) == 0
+        {
             return None;
         }
         Some(me.nxt.wrapping_sub(peer.ack).cast_signed())

@@ -193,7 +193,7 @@ pub(super) fn others(event: &Event, fact: Fact, value: i64) -> Reading {
             reads("They ended by one decision.", &[SocketKill, ProcessExit, Overload, Drain], NONE)
         }
         _ => reads(
-            "Hardly any other ended with it: this was about one connection.",
+            "One other at most ended with it: too few to call it one decision about many.",
             NONE,
             &[SocketKill, ProcessExit, Drain],
         ),

@@ -41,7 +41,8 @@ pub const SHIELD_TICKS: u8 = 15;
 /// Sweeps of the table at each tick are this part of it, so that a pass takes 32 s.
 pub const SWEEP_PARTS: usize = 8;
 
-/// Services remembered across flows; about 10 MB with hosts and sources.
+/// Services remembered across flows that accepted, and as many that refused; about 15 MB with hosts
+/// and sources.
 pub const MEMORY_SERVICES: usize = 65_536;
 
 /// Hosts remembered across flows.
@@ -56,6 +57,13 @@ pub const SCAN_TARGETS: usize = 10;
 /// Packet time that an event waits for what happens to other flows, in nanoseconds: a client whose
 /// connection was reset tries again within this, and finds the port open or closed.
 pub const SETTLE_NS: u64 = 2_000_000_000;
+
+/// Events that wait for that at once: about 25 MB. Beyond it the first is settled early, so that no
+/// time stamp from the far future can hold up all that follow.
+pub const SETTLING_MAX: usize = 65_536;
+
+/// Endings of connections that are compared with each other: those of about 50 ms.
+pub const ENDINGS_MAX: usize = 1_024;
 
 /// Connections that end within this of each other ended together, in nanoseconds.
 pub const COHORT_NS: u64 = 50_000_000;

@@ -150,9 +150,6 @@ impl Shard {
         report: &mut Report<'_>,
     ) {
         self.advance(segment.time_ns, report);
-        if segment.flags.any(TcpFlags::RST) {
-            report.interval.resets.packets += 1;
-        }
         let slot = match self.table.find_hinted(segment.hash, &segment.key, hint) {
             Some(slot) => slot,
             None => match self.open_flow(segment, report) {
@@ -166,6 +163,7 @@ impl Shard {
         report.interval.frames.analysed += 1;
         if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
             if segment.flags.any(TcpFlags::RST) {
+                report.interval.resets.packets += 1;
                 self.take_rst(segment, slot, texts, report);
                 return;
             }

@@ -1,14 +1,16 @@
 //! The feed: one source, cut into batches that also say when time passes.
 //!
 //! Everything that depends on time is decided here, once, from the order of the frames: so all
-//! workers see clock ticks and interval ends at the same frame, however the batches fall.
+//! workers see clock ticks and interval ends at the same frame, however the batches fall. And as
+//! interval ends move no clock, no verdict depends on the length of the intervals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::source::{Batch, Fill, Progress, Source, SourceError};
 
-/// Packet time between two advances of all shards' clocks, in nanoseconds.
+/// Packet time between two advances of all shards' clocks, in nanoseconds, counted from the first
+/// frame: so intervals of whole seconds end right after an advance.
 const ADVANCE_NS: u64 = 1_000_000_000;
 
 /// One interval of packet time.
@@ -29,7 +31,7 @@ pub enum Signal {
     Go,
     /// Move all clocks to this time, in nanoseconds since 1970-01-01 UTC.
     Advance(u64),
-    /// Move all clocks to the end of this interval and hand it over.
+    /// Hand this interval over.
     Close {
         /// The interval that ends.
         span: Span,
@@ -55,6 +57,7 @@ pub struct Feed {
     stop: Arc<AtomicBool>,
     interval_ns: Option<u64>,
     span: Option<Span>,
+    begin_ns: u64,
     advance_ns: u64,
     last_ns: u64,
     batches: u64,
@@ -72,6 +75,7 @@ impl Feed {
             stop,
             interval_ns,
             span: None,
+            begin_ns: 0,
             advance_ns: 0,
             last_ns: 0,
             batches: 0,
@@ -124,7 +128,8 @@ impl Feed {
         let start_ns = self.source.peek_time().unwrap_or(0);
         let end_ns = self.interval_ns.map_or(u64::MAX, |length| start_ns.saturating_add(length));
         let span = Span { seq: 0, start_ns, end_ns };
-        self.advance_ns = next_multiple(start_ns);
+        self.begin_ns = start_ns;
+        self.advance_ns = self.advance_after(start_ns);
         self.last_ns = start_ns;
         self.span = Some(span);
         span
@@ -133,8 +138,8 @@ impl Feed {
     /// The next frame lies at `until_ns` or later: says what that means, and where to stop next.
     fn pass(&mut self, span: Span, until_ns: u64) -> Signal {
         let next_ns = self.source.peek_time().unwrap_or(until_ns).max(until_ns);
-        self.advance_ns = next_multiple(next_ns);
-        let Some(length) = self.interval_ns.filter(|_| until_ns >= span.end_ns) else {
+        let Some(length) = self.interval_ns.filter(|_| until_ns < self.advance_ns) else {
+            self.advance_ns = self.advance_after(next_ns);
             return Signal::Advance(until_ns);
         };
         let ahead = (next_ns - span.start_ns) / length.max(1);
@@ -142,6 +147,12 @@ impl Feed {
         let next_seq = span.seq + ahead;
         self.span = Some(Span { seq: next_seq, start_ns, end_ns: start_ns.saturating_add(length) });
         Signal::Close { span, next_seq }
+    }
+
+    /// When the clocks are to be moved next, if the next frame is of `time_ns`.
+    fn advance_after(&self, time_ns: u64) -> u64 {
+        let passed = time_ns.saturating_sub(self.begin_ns) / ADVANCE_NS;
+        self.begin_ns.saturating_add((passed + 1).saturating_mul(ADVANCE_NS))
     }
 
     /// How far the source has come.
@@ -155,8 +166,4 @@ impl Feed {
     pub fn into_parts(self) -> (Box<dyn Source>, Option<SourceError>) {
         (self.source, self.error)
     }
-}
-
-fn next_multiple(time_ns: u64) -> u64 {
-    (time_ns / ADVANCE_NS + 1).saturating_mul(ADVANCE_NS)
 }

@@ -18,6 +18,9 @@ use crate::worker::{Message, desks, run_alone, run_together};
 /// Messages that may wait for the collector.
 const QUEUE: usize = 64;
 
+/// Inputs from this size on have their flow tables on huge pages.
+const HUGE_PAGES_BYTES_MIN: u64 = 16 << 20;
+
 /// Time between two looks at the progress.
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
 
@@ -66,7 +69,11 @@ pub fn run(
     let engines = (0..workers)
         .map(|worker| Engine::new(&plan.engine, worker, workers))
         .collect::<Result<Vec<_>, _>>()?;
-    engines.iter().for_each(huge_pages::advise);
+    // A short capture uses little of the tables, and clearing huge pages would take longer than
+    // reading it.
+    if source.progress().total.is_none_or(|total| total >= HUGE_PAGES_BYTES_MIN) {
+        engines.iter().for_each(huge_pages::advise);
+    }
     let feed = Mutex::new(Feed::new(source, plan.interval_ns, Arc::clone(stop)));
     let (send, receive) = bounded(QUEUE);
     let done = AtomicBool::new(false);

@@ -100,6 +100,9 @@ pub mod ended {
     pub const REFUSED: u8 = 0x10;
     /// The time to live of the SYN on a live connection was not the sender's usual one.
     pub const SYN_ON_LIVE_FOREIGN: u8 = 0x20;
+    /// Endpoint 0 has sent an acknowledgement; shift left by one for endpoint 1. Until then its
+    /// [`super::Direction::ack`] means nothing: 0 is a sequence number like any other.
+    pub const ACKED_BY: u8 = 0x40;
 }
 
 /// Bits of [`FlowRecord::last_kind`]: what the last packet of a direction was.
@@ -163,7 +166,8 @@ pub struct Direction {
     pub ttl_max: u8,
     /// Type of service or traffic class of the last packet.
     pub tos: u8,
-    /// Packets other than RSTs; saturates at 255.
+    /// Packets other than RSTs, without the copies that captures on several interfaces hold; saturates
+    /// at 255.
     pub packets: u8,
     /// Retransmissions; saturates at 255.
     pub retransmissions: u8,
@@ -331,9 +335,10 @@ impl Direction {
         if !handshake && self.has(seen::ACK | seen::DATA | seen::FIN) {
             self.learn_ip_id(segment.ip_id);
         }
+        let copy = segment.ip_id != 0 && segment.ip_id == self.ip_id && self.packets > 0;
         self.ip_id = segment.ip_id;
         self.tos = segment.tos;
-        self.packets = self.packets.saturating_add(1);
+        self.packets = self.packets.saturating_add(u8::from(!copy));
     }
 
     #[inline]
@@ -342,6 +347,8 @@ impl Direction {
         let class = self.habits & ID_MASK;
         let observed = match (id, self.ip_id) {
             (0, 0) => ID_ZERO,
+            // The same packet again, as captures on several interfaces hold it.
+            _ if step == 0 => return,
             _ if step <= IP_ID_STEP_MAX => ID_INCREMENTING,
             _ => ID_RANDOM,
         };
@@ -488,15 +495,19 @@ impl FlowRecord {
         self.ended & (ended::RESET_BY | ended::RESET_BY << 1) != 0
     }
 
+    /// `side` has sent an acknowledgement.
+    #[inline]
+    #[must_use]
+    pub const fn has_acked(&self, side: usize) -> bool {
+        self.ended & (ended::ACKED_BY << (side & 1)) != 0
+    }
+
     /// Bytes that `side` sent and the other has not acknowledged; negative when more was
     /// acknowledged than was seen. `None` before both sides spoke.
     #[must_use]
     pub const fn unacked(&self, side: usize) -> Option<i32> {
         let (me, peer) = (&self.dir[side & 1], &self.dir[(side & 1) ^ 1]);
-        if me.packets == 0
-            || peer.packets == 0
-            || peer.flags & !(seen::SYN | seen::RST | seen::TIMESTAMPS) == 0
-        {
+        if me.packets == 0 || !self.has_acked(side ^ 1) {
             return None;
         }
         Some(me.nxt.wrapping_sub(peer.ack).cast_signed())
@@ -519,13 +530,14 @@ impl FlowRecord {
     }
 
     /// The history in Zeek's letters (base/protocols/conn): upper case for the initiator, each
-    /// letter once a direction, in order. Without a known initiator endpoint 0 counts as such.
+    /// letter once a direction, in order. Without a known initiator whoever spoke first counts as such.
     #[must_use]
     pub fn history(&self) -> History {
         let [a, b] = &self.dir;
         let length =
             (a.flags & seen::LETTERS).count_ones() + (b.flags & seen::LETTERS).count_ones();
-        let initiator = self.initiator().unwrap_or(0) as u64;
+        let first = self.history >> 3 & 1;
+        let initiator = self.initiator().map_or(first, |side| side as u64);
         let mut letters = [0; 16];
         for (at, letter) in letters.iter_mut().enumerate().take(length as usize) {
             let code = self.history >> (4 * at);

@@ -114,7 +114,7 @@ impl Flows {
 /// Resets by cause, sub-cause and stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resets {
-    /// RST packets.
+    /// RST packets analysed; each is in exactly one event.
     pub packets: u64,
     /// Events judged.
     pub events: u64,

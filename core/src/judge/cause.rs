@@ -216,6 +216,22 @@ impl Verdict {
         self
     }
 
+    /// Scales the alternatives down so that all confidences together stay within 100 %.
+    #[must_use]
+    pub fn within_whole(mut self) -> Self {
+        let room = 100 - u16::from(self.claim.percent.min(99));
+        let asked: u16 = self.alternatives.iter().flatten().map(|c| u16::from(c.percent)).sum();
+        if asked > room {
+            let mut left = room;
+            for claim in self.alternatives.iter_mut().flatten() {
+                let scaled = (u16::from(claim.percent) * room / asked).clamp(1, left.max(1));
+                claim.percent = u8::try_from(scaled).unwrap_or(1);
+                left = left.saturating_sub(scaled);
+            }
+        }
+        self
+    }
+
     /// Lowers the confidence to at most `percent`.
     #[must_use]
     pub const fn at_most(mut self, percent: u8) -> Self {

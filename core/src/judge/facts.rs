@@ -141,11 +141,11 @@ impl<'a> Facts<'a> {
         self.rst.side & 1
     }
 
-    /// The RST can be the answer to a packet of the peer: there is one, it is young enough, and the
-    /// claimed sender had not spoken since.
+    /// The RST can be the answer to a packet of the peer: there is one, and it is young enough.
     #[must_use]
     pub fn answers_trigger(&self) -> bool {
-        self.form.is_reply() && self.trigger_age_us.is_some_and(|age| age <= self.answer_us_max())
+        let asked = self.trigger_age_us.is_some_and(|age| age <= self.answer_us_max());
+        self.form.is_reply() && (asked || self.after.trigger_overtaken)
     }
 
     /// The longest that this host may take to answer a packet without a connection: its kernel

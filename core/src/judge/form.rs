@@ -4,7 +4,7 @@
 //! one fills in its numbers. Linux keeps the two apart strictly (`tcp_v4_send_reset` against
 //! `tcp_send_active_reset`).
 
-use crate::flow::record::{FlowRecord, seen};
+use crate::flow::record::{FlowRecord, kind, seen};
 use crate::segment::TcpFlags;
 
 use super::open::Rst;
@@ -45,15 +45,18 @@ impl Form {
     pub fn of(rst: &Rst, flow: &FlowRecord) -> Self {
         let me = &flow.dir[rst.side & 1];
         let peer = &flow.dir[(rst.side & 1) ^ 1];
-        let peer_acked = peer.packets > 0 && peer.has(!(seen::SYN | seen::RST | seen::TIMESTAMPS));
+        let peer_acked = flow.has_acked(rst.side ^ 1);
         if !rst.flags.any(TcpFlags::ACK) {
-            // A packet sent before the peer saw our FIN acknowledges one number less.
-            let before_fin = me.has(seen::FIN) && rst.seq == peer.ack.wrapping_sub(1);
+            // A packet that the peer sent before it saw our FIN, or the data before that,
+            // acknowledges less.
+            let behind = peer.ack.wrapping_sub(rst.seq);
+            let before_fin = me.has(seen::FIN) && behind <= me.bytes.saturating_add(1);
             let answers = if peer_acked { rst.seq == peer.ack || before_fin } else { rst.seq == 0 };
             return if answers { Self::ReplyR } else { Self::Odd };
         }
         let silent = !me.has(!seen::RST);
-        if rst.seq == 0 && (silent || me.nxt != 0) {
+        let asked_without_ack = flow.last_kind[(rst.side & 1) ^ 1] & kind::ACK == 0;
+        if rst.seq == 0 && (silent || me.nxt != 0 || asked_without_ack) {
             return Self::ReplyRa;
         }
         let known = me.packets > 0;

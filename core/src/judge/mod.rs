@@ -188,6 +188,3 @@ fn volume_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {
         evidence.set(Fact::UnackedS, bytes.into());
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -83,7 +83,7 @@ impl Display for Note<'_> {
             Subcause::ServiceDown => write!(
                 f,
                 "The SYN was answered with RST-ACK after {age}, although the service accepted \
-                 connections before."
+                 other connections."
             ),
             Subcause::PortScan => {
                 write!(f, "One of many closed ports that this source tried; answered after {age}.")

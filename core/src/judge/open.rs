@@ -3,15 +3,19 @@
 //! The verdict waits for the race window because the strongest evidence against a reset comes after
 //! it: a host that has reset a connection sends nothing more on it (Weaver et al., NDSS 2009).
 
-use crate::flow::record::{FlowRecord, Micros, elapsed, micros, seen};
+use crate::flow::record::{Direction, FlowRecord, IP_ID_STEP_MAX, Micros, elapsed, micros, seen};
 use crate::flow::table::Slot;
 use crate::segment::{RST_TEXT_LEN, Segment, TcpFlags};
 use crate::seq::Seq;
 
 use super::form::Form;
 
-/// Packets that overtake each other by less than this are reordering, not life after death.
+/// Retransmissions that follow within this may have been overtaken: no life after death.
 const REORDER_US_MAX: u64 = 3_000;
+
+/// New data that follows within this may have been overtaken, unless the reset's own number says
+/// that its sender had not sent it.
+const OVERTAKEN_US_MAX: u64 = 1_000;
 
 /// Pure acknowledgements of the claimed sender count as life only after this time: until then they
 /// may have been on their way.
@@ -77,9 +81,9 @@ impl Rst {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct After {
     /// RSTs in the direction of the first, itself included.
-    pub rsts_same_side: u16,
+    pub rsts_same_side: u32,
     /// RSTs in the other direction.
-    pub rsts_other_side: u16,
+    pub rsts_other_side: u32,
     /// Microseconds from the first RST to the first in the other direction.
     pub other_side_us: u32,
     /// Different sequence numbers among the RSTs of the first direction.
@@ -107,6 +111,8 @@ pub struct After {
     pub victim_data: u8,
     /// Other side: everything else.
     pub victim_acks: u8,
+    /// A packet of the other side that the reset may answer was captured behind it.
+    pub trigger_overtaken: bool,
     /// A handshake on the same 5-tuple followed.
     pub reopened: bool,
     /// The verdict could not wait for the end of the window.
@@ -185,7 +191,7 @@ impl OpenEvent {
         if answers && sender_spoke { Belongs::Aftermath } else { Belongs::Same }
     }
 
-    fn spoke_since(&self, present: &crate::flow::record::Direction, side: usize) -> bool {
+    fn spoke_since(&self, present: &Direction, side: usize) -> bool {
         let then = &self.flow.dir[side & 1];
         present.packets != then.packets || present.last() != then.last()
     }
@@ -232,8 +238,12 @@ impl OpenEvent {
         let me = &now.dir[side];
         let advances = me.packets == 0 || Seq(segment.end()).after(Seq(me.nxt));
         let carries = segment.payload_len > 0 || segment.flags.any(TcpFlags::FIN);
+        let shuffled = age_us < OVERTAKEN_US_MAX;
+        let overtaken = shuffled && self.may_follow(segment, me);
         let after = &mut self.after;
         if side != self.rst.side {
+            let asks = segment.flags.any(TcpFlags::ACK) && segment.ack == self.rst.seq;
+            after.trigger_overtaken |= shuffled && asks;
             let count = if segment.flags.is_syn() {
                 &mut after.victim_syns
             } else if carries && advances {
@@ -247,13 +257,16 @@ impl OpenEvent {
         let before = &self.flow.dir[side];
         let beyond_rst = before.packets == 0 || Seq(segment.end()).after(Seq(before.nxt));
         let counted = if segment.flags.is_syn_ack() {
-            if after.victim_syns > 0 || me.has(seen::SYN_ACK) {
+            if after.victim_syns > 0 || me.has(seen::SYN_ACK) || overtaken {
                 return;
             }
             &mut after.sender_syn_acks
         } else if segment.flags.any(TcpFlags::SYN) {
             return;
         } else if carries && advances && beyond_rst {
+            if overtaken {
+                return;
+            }
             &mut after.sender_data
         } else if carries && age_us >= REORDER_US_MAX {
             &mut after.sender_repeats
@@ -271,6 +284,27 @@ impl OpenEvent {
         }
     }
 
+    /// Whether the reset may have been written after `segment`, which its claimed sender `me` sent
+    /// and the capture holds behind it.
+    fn may_follow(&self, segment: &Segment, me: &Direction) -> bool {
+        // Some stacks reset with the number of their FIN instead of the next.
+        let end = Seq(segment.seq).plus(segment.payload_len);
+        let covers = if segment.flags.any(TcpFlags::SYN) {
+            self.rst.seq == segment.end()
+        } else {
+            !end.after(Seq(self.rst.seq))
+        };
+        if self.form != Form::ReplyR {
+            return covers;
+        }
+        // A host without the connection repeats an old number. Its counter of IP identifications
+        // tells the order, if it has one and used it.
+        let counts =
+            |later: u16, earlier: u16| (1..=IP_ID_STEP_MAX).contains(&later.wrapping_sub(earlier));
+        let (rst_id, own_id) = (self.rst.ip_id, segment.ip_id);
+        rst_id == 0 || !counts(own_id, me.ip_id) || counts(rst_id, own_id)
+    }
+
     /// Microseconds from the event's last packet of `side` to the RST.
     #[must_use]
     pub fn age_us(&self, since: Micros) -> u64 {
@@ -280,6 +314,6 @@ impl OpenEvent {
     /// RST packets in the event.
     #[must_use]
     pub fn packets(&self) -> u32 {
-        u32::from(self.after.rsts_same_side) + u32::from(self.after.rsts_other_side)
+        self.after.rsts_same_side.saturating_add(self.after.rsts_other_side)
     }
 }

@@ -146,7 +146,8 @@ fn supporting(facts: &Facts<'_>) -> Families {
 #[must_use]
 pub fn no_trigger(facts: &Facts<'_>) -> bool {
     let bare = !facts.rst.flags.any(TcpFlags::ACK);
-    bare && facts.peer.packets > 0 && !facts.gap() && !facts.answers_trigger()
+    let asked = facts.answers_trigger() || facts.after.trigger_overtaken;
+    bare && facts.peer.packets > 0 && !facts.gap() && !asked
 }
 
 /// The RST repeats window and identification of the packet it answers.

@@ -52,12 +52,6 @@ pub struct Sighting {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Service {
-    accepted_ns: u64,
-    refused_ns: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
 struct Host {
     ttl_min: u8,
     ttl_max: u8,
@@ -76,7 +70,10 @@ struct Source {
 /// What is remembered of services, hosts and sources.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    services: Store<Endpoint, Service>,
+    /// When each service accepted last.
+    accepted: Store<Endpoint, u64>,
+    /// When each endpoint refused last: apart, so that a scan of closed ports displaces no service.
+    refused: Store<Endpoint, u64>,
     hosts: Store<HostKey, Host>,
     sources: Store<HostKey, Source>,
 }
@@ -84,7 +81,8 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new() -> Self {
         Self {
-            services: Store::new(MEMORY_SERVICES),
+            accepted: Store::new(MEMORY_SERVICES),
+            refused: Store::new(MEMORY_SERVICES),
             hosts: Store::new(MEMORY_HOSTS),
             sources: Store::new(MEMORY_SOURCES),
         }
@@ -93,8 +91,8 @@ impl Memory {
     /// Remembers that a service accepted.
     pub(crate) fn accepted(&mut self, sighting: &Sighting) {
         let side = usize::from(sighting.side);
-        let service = self.services.entry(endpoint(&sighting.key, side));
-        service.accepted_ns = service.accepted_ns.max(sighting.time_ns);
+        let accepted_ns = self.accepted.entry(endpoint(&sighting.key, side));
+        *accepted_ns = sighting.time_ns.max(*accepted_ns);
         let host = self.hosts.entry(host(&sighting.key, side));
         if host.samples == 0 {
             (host.ttl_min, host.ttl_max, host.response_us) =
@@ -109,8 +107,8 @@ impl Memory {
     /// Remembers that endpoint `side` refused a SYN of the other.
     pub(crate) fn refused(&mut self, key: &FlowKey, side: usize, time_ns: u64) {
         let target = endpoint(key, side);
-        let service = self.services.entry(target);
-        service.refused_ns = service.refused_ns.max(time_ns);
+        let refused_ns = self.refused.entry(target);
+        *refused_ns = time_ns.max(*refused_ns);
         let source = self.sources.entry(host(key, side ^ 1));
         if time_ns.saturating_sub(source.since_ns) > SCAN_NS {
             *source = Source { since_ns: time_ns, ..Source::default() };
@@ -126,21 +124,20 @@ impl Memory {
         }
     }
 
-    /// Whether the service accepted within memory before `time_ns`.
+    /// Whether the service accepted within memory before `time_ns`, or after it.
     pub(crate) fn alive(&self, service: &Endpoint, time_ns: u64) -> bool {
-        self.services.get(service).is_some_and(|service| {
-            service.accepted_ns > 0 && time_ns.saturating_sub(service.accepted_ns) <= ALIVE_NS
-        })
+        let alive = |accepted_ns: &u64| time_ns.saturating_sub(*accepted_ns) <= ALIVE_NS;
+        self.accepted.get(service).is_some_and(alive)
     }
 
     /// Whether the service accepted after `time_ns`.
     pub(crate) fn accepted_after(&self, service: &Endpoint, time_ns: u64) -> bool {
-        self.services.get(service).is_some_and(|service| service.accepted_ns > time_ns)
+        self.accepted.get(service).is_some_and(|accepted_ns| *accepted_ns > time_ns)
     }
 
     /// Whether the service refused after `time_ns`.
     pub(crate) fn refused_after(&self, service: &Endpoint, time_ns: u64) -> bool {
-        self.services.get(service).is_some_and(|service| service.refused_ns > time_ns)
+        self.refused.get(service).is_some_and(|refused_ns| *refused_ns > time_ns)
     }
 
     /// The range of time to live on the host's SYN-ACKs, and its shortest answer to a SYN in

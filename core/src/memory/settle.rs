@@ -10,7 +10,7 @@ use crate::judge::facts::Stage;
 use crate::judge::form::Form;
 use crate::judge::surroundings::Surroundings;
 use crate::judge::{event_of, is_settled_by_memory};
-use crate::limits::{COHORT_NS, SETTLE_NS};
+use crate::limits::{COHORT_NS, ENDINGS_MAX, SETTLE_NS, SETTLING_MAX};
 
 use super::{Endpoint, HostKey, Memory, Sighting, endpoint, host};
 
@@ -61,6 +61,9 @@ impl<T> Settler<T> {
             self.memory.refused(key, side, time_ns);
         }
         if is_ending(&judged) {
+            if self.endings.len() >= ENDINGS_MAX {
+                self.endings.pop_front();
+            }
             self.endings.push_back(Ending {
                 time_ns,
                 service: service(&judged),
@@ -74,7 +77,7 @@ impl<T> Settler<T> {
     pub fn settled(&mut self, at_end: bool) -> Option<(T, Judged, Event)> {
         let (_, first) = self.waiting.front()?;
         let due = first.open.rst.time_ns.saturating_add(SETTLE_NS);
-        if !at_end && due > self.now_ns {
+        if !at_end && due > self.now_ns && self.waiting.len() < SETTLING_MAX {
             return None;
         }
         let (tag, judged) = self.waiting.pop_front()?;
@@ -117,10 +120,8 @@ impl<T> Settler<T> {
         let count = self
             .endings
             .iter()
-            .take_while(|ending| ending.time_ns <= time_ns.saturating_add(COHORT_NS))
             .filter(|ending| ending.time_ns.abs_diff(time_ns) <= COHORT_NS)
             .filter(|ending| ending.service == *service || ending.hosts == hosts)
-            .take(usize::from(u16::MAX))
             .count();
         u16::try_from(count).unwrap_or(u16::MAX)
     }

@@ -47,6 +47,10 @@ pub fn opening(flow: &FlowRecord, segment: &Segment) -> Opening {
             Opening::Known
         };
     }
+    let simultaneous = peer.has(seen::SYN) && !peer.has(seen::ACK | seen::DATA | seen::FIN);
+    if me.packets == 0 && simultaneous && !flow.was_reset() {
+        return Opening::Known;
+    }
     let embryonic = !peer.has(seen::SYN_ACK) && !me.has(seen::DATA | seen::ACK | seen::FIN);
     if me.has(seen::SYN) && embryonic {
         return if me.nxt == segment.end() { Opening::Known } else { Opening::New };
@@ -87,7 +91,9 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let mut step = Step::default();
     place(me, peer, segment, now, &mut step);
     if segment.flags.any(TcpFlags::ACK) {
-        acknowledge(me, peer, segment, &mut step);
+        let first = flow.ended & ended::ACKED_BY << side == 0;
+        acknowledge(me, peer, segment, first, &mut step);
+        step.ended |= ended::ACKED_BY << side;
     }
     if segment.flags.any(TcpFlags::FIN) && step.kind & kind::OUT_OF_WINDOW == 0 {
         step.seen |= seen::FIN;
@@ -156,8 +162,7 @@ fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, s
         }
     } else if len == 0 {
         if start == -1 && me.packets > 0 {
-            me.count_probe();
-            step.kind |= kind::PROBE;
+            probe(me, now, step);
         } else if segment.flags.0 & (TcpFlags::ACK | TcpFlags::FIN) == TcpFlags::ACK {
             step.seen |= seen::ACK;
         }
@@ -195,14 +200,19 @@ fn closes_tls(segment: &Segment) -> bool {
 /// Sequence space seen before: a keepalive probe with a byte in it, a copy, or a retransmission.
 #[cold]
 fn repeated(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, step: &mut Step) {
-    if segment.payload_len > 0 {
-        step.kind |= kind::DATA;
-    }
     let start = Seq(segment.seq).since(Seq(me.nxt));
     if segment.payload_len == 1 && start == -1 && peer.ack == me.nxt {
-        me.count_probe();
-        step.kind |= kind::PROBE;
+        probe(me, now, step);
+        step.kind |= kind::DATA;
         return;
+    }
+    if segment.payload_len > 0 && !me.has(seen::DATA) {
+        // Acknowledged before it was captured: new all the same.
+        new_payload(me, peer, segment, step);
+        return;
+    }
+    if segment.payload_len > 0 {
+        step.kind |= kind::DATA;
     }
     let age = elapsed(me.last(), now);
     let same_id = segment.ip_id != 0 && segment.ip_id == me.ip_id;
@@ -214,15 +224,31 @@ fn repeated(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros
     me.count_retransmission();
 }
 
-/// Applies the acknowledgement field.
+/// A keepalive probe, or the copy of one.
+#[cold]
+fn probe(me: &mut Direction, now: Micros, step: &mut Step) {
+    step.kind |= kind::PROBE;
+    if elapsed(me.last(), now) >= COPY_US_MAX {
+        me.count_probe();
+    }
+}
+
+/// Applies the acknowledgement field; `first` when the sender had acknowledged nothing before.
 #[inline]
-fn acknowledge(me: &mut Direction, peer: &mut Direction, segment: &Segment, step: &mut Step) {
+fn acknowledge(
+    me: &mut Direction,
+    peer: &mut Direction,
+    segment: &Segment,
+    first: bool,
+    step: &mut Step,
+) {
     step.kind |= kind::ACK;
     if peer.packets == 0 {
         peer.nxt = segment.ack;
     }
     let beyond = Seq(segment.ack).since(Seq(peer.nxt));
-    if beyond > 0 {
+    // A SYN-ACK answers the SYN and nothing else: a higher number is for another one.
+    if beyond > 0 && !segment.flags.any(TcpFlags::SYN) {
         let reach = me.window_bytes().saturating_mul(2).max(1 << 20);
         if beyond.unsigned_abs() <= reach {
             step.state |= state::GAP;
@@ -231,8 +257,8 @@ fn acknowledge(me: &mut Direction, peer: &mut Direction, segment: &Segment, step
             step.ended |= ended::ACK_UNSENT;
         }
     }
-    if me.ack != segment.ack {
-        if Seq(segment.ack).after(Seq(me.ack)) {
+    if first || me.ack != segment.ack {
+        if first || Seq(segment.ack).after(Seq(me.ack)) {
             peer.clear_retransmission_run();
         }
         me.ack = segment.ack;
@@ -297,7 +323,9 @@ fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
         }
     }
     if syn_ack {
-        acknowledge(me, peer, segment, &mut step);
+        let first = flow.ended & ended::ACKED_BY << side == 0;
+        acknowledge(me, peer, segment, first, &mut step);
+        step.ended |= ended::ACKED_BY << side;
         if peer_kind & kind::SYN != 0 && !me.has(seen::SYN_ACK) {
             me.note_response(elapsed(peer.last(), now));
         }
@@ -363,6 +391,3 @@ pub fn begin_again(segment: &Segment, old: &FlowRecord, now: Micros) -> FlowReco
     flow.dir[opener & 1] = before.with_syn_only(segment.ack);
     flow
 }
-
-#[cfg(test)]
-mod tests;

@@ -25,9 +25,11 @@ const PROGRESS_BYTES_MIN: u64 = 64 << 20;
 /// Runs `analyze`.
 pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
-    let options = Options { mmap: !args.no_mmap, ..Options::default() };
+    let stop = Arc::new(AtomicBool::new(false));
+    let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
+    // While inputs are being opened there is nothing to tell, and a signal may end the program.
     let source = source::open(inputs, &options)?;
-    let stop = stop_on_signals()?;
+    stop_on_signals(&stop)?;
     let mut output = output(args)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
@@ -57,16 +59,15 @@ fn plan(args: &Analyze) -> Plan {
     }
 }
 
-/// A flag that the first SIGINT or SIGTERM sets; the second ends the program at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
+/// Lets the first SIGINT or SIGTERM set the flag; the second ends the program at once.
+fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // The order matters: the conditional one must see the flag as the first signal left it.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop)))
             .context("cannot listen for signals")?;
     }
-    Ok(stop)
+    Ok(())
 }
 
 fn output(args: &Analyze) -> Result<Output> {

@@ -25,9 +25,9 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 /// How a capture is going to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Read in full; compressed ones and streams by a thread of their own.
+    /// Read in full; compressed ones by a thread of their own.
     Read,
-    /// Read in full, without a thread.
+    /// Read in full, without a thread unless it is a stream.
     ReadInline,
     /// Looked into for the time of its first frame, then closed.
     Look,
@@ -126,8 +126,7 @@ impl Capture {
             None => {
                 let start = prefix.get(begin..).unwrap_or_default().to_vec();
                 let whole = Box::new(Cursor::new(start).chain(reader));
-                let thread = how == Use::Read && (layers > 0 || size.is_none());
-                let feed = feed(whole, options, how, thread, size.is_none())
+                let feed = feed(whole, options, how, layers > 0, size.is_none())
                     .map_err(|cause| SourceError::Thread { path: path.clone(), cause })?;
                 (Window::fed(feed, begin as u64), Some(read_bytes))
             }
@@ -196,6 +195,8 @@ impl Capture {
         match self.window.more(wait) {
             More::Yes => self.held = None,
             More::Later => return false,
+            // Where it stands may well be within a record: that is not the input's fault.
+            More::Stopped => self.ended = true,
             More::End(result) => {
                 let cut = self.format.describe_cut(self.window.rest());
                 match (result, cut) {
@@ -275,11 +276,13 @@ fn feed(
     reader: Box<dyn Read + Send>,
     options: &Options,
     how: Use,
-    thread: bool,
-    promptly: bool,
+    compressed: bool,
+    endless: bool,
 ) -> io::Result<Feed> {
-    if thread {
-        return Feed::ahead(reader, options.buffer_bytes, promptly);
+    // What has no size may make its reader wait, so it always has a thread of its own.
+    if endless || (compressed && how == Use::Read) {
+        let stop = Arc::clone(&options.stop);
+        return Feed::ahead(reader, options.buffer_bytes, endless, stop);
     }
     Ok(Feed::inline(reader, how.bytes(options.buffer_bytes)))
 }

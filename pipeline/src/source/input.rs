@@ -6,6 +6,8 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// One input of a tap.
 pub enum Input {
@@ -66,6 +68,9 @@ pub struct Options {
     /// Inputs up to which all are held open from the start (default: 64). Beyond it the regular
     /// files are looked into, closed, and opened again when their time comes.
     pub open_inputs_max: usize,
+    /// When this becomes true, waiting for a pipe that gives nothing ends, and the pipe counts as
+    /// ended where it stands, undamaged. What has a size never makes anyone wait.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Options {
@@ -76,6 +81,7 @@ impl Default for Options {
             buffer_bytes: 256 << 10,
             zstd_window_log_max: 31,
             open_inputs_max: 64,
+            stop: Arc::default(),
         }
     }
 }

@@ -2,21 +2,25 @@
 //! of the buffers before.
 
 use super::memory::{Buffer, Pool};
-use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 /// Buffers that are read ahead at most.
 const AHEAD_MAX: usize = 3;
+
+/// Time between two looks at whether waiting is still wanted.
+const STOP_PERIOD: Duration = Duration::from_millis(50);
 
 /// A reader's bytes, buffer after buffer.
 pub(super) enum Feed {
     /// Read when asked for.
     Inline { reader: Box<dyn Read + Send>, pool: Pool },
     /// Read ahead by a thread, which ends when this is dropped.
-    Ahead(Receiver<Delivery>),
+    Ahead { receiver: Receiver<Delivery>, stop: Arc<AtomicBool> },
 }
 
 /// What the reading thread sends.
@@ -32,6 +36,8 @@ pub(super) enum Fed {
     /// Nothing at the moment (only when not asked to wait).
     Later,
     End(io::Result<()>),
+    /// Nothing came until waiting was no longer wanted.
+    Stopped,
 }
 
 impl Feed {
@@ -40,7 +46,8 @@ impl Feed {
     }
 
     /// Starts the reading thread. With `promptly` a buffer is handed over half empty when its
-    /// reader is waiting for it: what a pipe gives slowly should be seen soon.
+    /// reader is waiting for it: what a pipe gives slowly should be seen soon. Nobody waits longer
+    /// than until `stop` is set.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -48,6 +55,7 @@ impl Feed {
         reader: Box<dyn Read + Send>,
         buffer_bytes: usize,
         promptly: bool,
+        stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         let (sender, receiver) = bounded(AHEAD_MAX);
         let pool = Pool::new(buffer_bytes);
@@ -56,32 +64,53 @@ impl Feed {
         thread::Builder::new()
             .name("read-ahead".into())
             .spawn(move || read_ahead(reader, &pool, &sender, promptly))?;
-        Ok(Self::Ahead(receiver))
+        Ok(Self::Ahead { receiver, stop })
     }
 
     /// The next buffer of at least one byte.
     pub(super) fn next(&mut self, wait: bool) -> Fed {
-        let received = match self {
+        match self {
             Self::Inline { reader, pool } => {
                 let mut buffer = pool.take();
-                return match fill(reader.as_mut(), &mut buffer, || false) {
+                match fill(reader.as_mut(), &mut buffer, || false) {
                     // What was read before an error comes first; the error will come again.
                     _ if buffer.filled > 0 => Fed::Buffer(buffer),
                     result => Fed::End(result),
-                };
+                }
             }
-            Self::Ahead(receiver) if wait => {
-                receiver.recv().map_err(|_| TryRecvError::Disconnected)
-            }
-            Self::Ahead(receiver) => receiver.try_recv(),
-        };
-        match received {
-            Ok(Delivery::Buffer(buffer)) => Fed::Buffer(buffer),
-            Ok(Delivery::End(result)) => Fed::End(result),
-            Err(TryRecvError::Empty) => Fed::Later,
-            Err(TryRecvError::Disconnected) => {
-                Fed::End(Err(io::Error::other("the thread that reads it has died")))
-            }
+            Self::Ahead { receiver, stop } if wait => wait_for(receiver, stop),
+            Self::Ahead { receiver, .. } => match receiver.try_recv() {
+                Ok(delivery) => delivery.into(),
+                Err(TryRecvError::Empty) => Fed::Later,
+                Err(TryRecvError::Disconnected) => Fed::died(),
+            },
+        }
+    }
+}
+
+impl Fed {
+    fn died() -> Self {
+        Self::End(Err(io::Error::other("the thread that reads it has died")))
+    }
+}
+
+impl From<Delivery> for Fed {
+    fn from(delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::Buffer(buffer) => Self::Buffer(buffer),
+            Delivery::End(result) => Self::End(result),
+        }
+    }
+}
+
+/// Waits for a delivery, but no longer than until `stop` is set.
+fn wait_for(receiver: &Receiver<Delivery>, stop: &AtomicBool) -> Fed {
+    loop {
+        match receiver.recv_timeout(STOP_PERIOD) {
+            Ok(delivery) => return delivery.into(),
+            Err(RecvTimeoutError::Disconnected) => return Fed::died(),
+            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Fed::Stopped,
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) enum More {
     Later,
     /// The input ends, well or badly, with the bytes that are there.
     End(io::Result<()>),
+    /// There may be, but nobody wants to wait any longer.
+    Stopped,
 }
 
 /// A view on the unread bytes of an input.
@@ -133,6 +135,7 @@ impl Window {
                     More::Later
                 }
                 Fed::End(result) => More::End(result),
+                Fed::Stopped => More::Stopped,
             },
         }
     }

@@ -7,7 +7,7 @@
 use crossbeam::channel::{Receiver, Sender, bounded};
 use resetscope_core::engine::{dissect, owner_of, shard_of};
 use resetscope_core::interval::Ledger;
-use resetscope_core::segment::{RstTexts, Segment};
+use resetscope_core::segment::{RST_TEXT_LEN, RstTexts, Segment};
 
 use crate::feed::{Cut, Signal};
 use crate::source::Batch;
@@ -25,11 +25,13 @@ pub struct Parcel {
     ledger: Ledger,
     segments: Vec<Segment>,
     texts: RstTexts,
+    has_texts: bool,
     from: usize,
 }
 
 impl Parcel {
-    /// A parcel with room for a fair share of a batch; a larger one grows it once.
+    /// A parcel with room for a fair share of a batch; a larger one grows it once. Room for texts,
+    /// which few resets carry, is made when the first one comes.
     fn empty(from: usize, workers: usize) -> Self {
         Self {
             index: 0,
@@ -37,9 +39,22 @@ impl Parcel {
             through: 0,
             ledger: Ledger::default(),
             segments: Vec::with_capacity(BATCH_FRAMES / workers * 3 / 2),
-            texts: RstTexts::new(BATCH_FRAMES),
+            texts: RstTexts::new(0),
+            has_texts: false,
             from,
         }
+    }
+
+    /// Puts a segment in, with the text that its RST carried.
+    fn put(&mut self, mut segment: Segment, text: Option<&[u8; RST_TEXT_LEN]>) {
+        if let Some(text) = text {
+            if !self.has_texts {
+                self.texts = RstTexts::new(BATCH_FRAMES);
+                self.has_texts = true;
+            }
+            segment.text = self.texts.keep(text);
+        }
+        self.segments.push(segment);
     }
 
     /// The segments, in the order of the capture.
@@ -172,10 +187,7 @@ impl Desk {
             }
             let owner = owner_of(shard_of(segment.hash), workers);
             if let Some(parcel) = self.filling.get_mut(owner) {
-                if let Some(text) = self.scratch_texts.get(segment.text) {
-                    segment.text = parcel.texts.keep(text);
-                }
-                parcel.segments.push(*segment);
+                parcel.put(*segment, self.scratch_texts.get(segment.text));
             }
         }
         let through = match batch.len() {

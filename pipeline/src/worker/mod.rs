@@ -84,7 +84,6 @@ impl Reporter {
                 false
             }
             Signal::Close { span, next_seq } => {
-                engine.advance(span.end_ns);
                 self.hand_over(engine, span, through);
                 self.seq = next_seq;
                 false

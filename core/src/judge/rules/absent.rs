@@ -28,7 +28,7 @@ pub(super) fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         if facts.ended(ended::REFUSED) && facts.trigger_is(kind::SYN) {
             refusal(facts)
         } else {
-            Verdict::new(Subcause::AfterReset, 93)
+            Verdict::new(Subcause::AfterReset, 95)
         }
     })
 }
@@ -55,18 +55,18 @@ pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if discarded_response(facts) {
         return Some(
-            Verdict::new(Subcause::ClientGaveUp, 60)
+            Verdict::new(Subcause::ClientGaveUp, 85)
                 .or(Subcause::AfterClose, 25)
                 .or(Subcause::DataAfterClose, 15),
         );
     }
     if facts.peer.has(seen::DATA_AFTER_PEER_FIN) && facts.form.is_reply() {
-        return Some(Verdict::new(Subcause::DataAfterClose, 80).or(Subcause::AfterClose, 20));
+        return Some(Verdict::new(Subcause::DataAfterClose, 85).or(Subcause::AfterClose, 20));
     }
     if facts.form == Form::ActiveRa && facts.ack_rel.is_some_and(|by| by < -1) {
-        return Some(Verdict::new(Subcause::UnreadData, 60).or(Subcause::AfterClose, 40));
+        return Some(Verdict::new(Subcause::UnreadData, 80).or(Subcause::AfterClose, 40));
     }
-    Some(Verdict::new(Subcause::AfterClose, 93))
+    Some(Verdict::new(Subcause::AfterClose, 95))
 }
 
 /// The initiator closed while its request was unanswered, and the answer then met a closed socket.
@@ -102,8 +102,8 @@ pub(super) fn silent_give_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let quiet = facts.own_age_us.is_some_and(|us| us >= 500_000);
     let percent = match (run, quiet) {
         (3.., true) => 90,
-        (_, true) => 80,
-        _ => 60,
+        (_, true) => 86,
+        _ => 75,
     };
     Some(Verdict::new(Subcause::SilentGiveUp, percent).or(Subcause::HalfOpen, 100 - percent))
 }
@@ -114,11 +114,20 @@ pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         && !facts.me.has(seen::SYN_ACK | seen::ACK | seen::DATA)
         && facts.by_initiator == Some(false);
     let accepts = facts.rst.flags.any(TcpFlags::ACK) && facts.ack_rel == Some(0);
+    // The port of an old connection, whose end was not captured, is used again.
+    let opener = usize::from(facts.flow.is(state::SYN_ON_LIVE_BY));
+    let reused = facts.flow.is(state::SYN_ON_LIVE)
+        && opener != facts.side()
+        && facts.trigger_is(kind::SYN)
+        && facts.form == Form::ReplyRa;
+    if reused {
+        return Some(refusal(facts));
+    }
     if !syn_only {
         return None;
     }
     if origin.supporting.any(Families::DSCP) && facts.rst.window == 0 {
-        return Some(Verdict::new(Subcause::SynRejected, 55).or(Subcause::NoListener, 45));
+        return Some(Verdict::new(Subcause::SynRejected, 60).or(Subcause::NoListener, 45));
     }
     if accepts {
         return Some(refusal(facts));
@@ -129,29 +138,33 @@ pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
 /// A plain refusal; how sure depends on what other flows showed of host, service and source.
 fn refusal(facts: &Facts<'_>) -> Verdict {
     let alive = facts.around.service_alive;
-    match likeness(facts) {
+    // Who asks again and is accepted met a service that was starting.
+    let likeness = if facts.after.reopened { Likeness::Unknown } else { Likeness::of(facts) };
+    match likeness {
         Likeness::Foreign => {
-            return Verdict::new(Subcause::SynRejected, 82).or(Subcause::ServiceDown, 15);
+            return Verdict::new(Subcause::SynRejected, 88).or(Subcause::ServiceDown, 15);
         }
         Likeness::Odd if alive == Some(true) && facts.around.accepted_after => {
-            return Verdict::new(Subcause::SynRejected, 70).or(Subcause::ServiceDown, 28);
+            return Verdict::new(Subcause::SynRejected, 76).or(Subcause::ServiceDown, 28);
         }
         _ => {}
     }
     if facts.around.source_refused.is_some_and(|ports| usize::from(ports) >= SCAN_TARGETS) {
-        return Verdict::new(Subcause::PortScan, 90).or(Subcause::NoListener, 10);
+        return Verdict::new(Subcause::PortScan, 95).or(Subcause::NoListener, 10);
     }
-    match (alive, likeness(facts)) {
+    match (alive, likeness) {
         (Some(true), Likeness::Own) => {
-            Verdict::new(Subcause::ServiceDown, 90).or(Subcause::SynRejected, 8)
+            // A rule on the host itself refuses with the same bytes.
+            Verdict::new(Subcause::ServiceDown, 60).or(Subcause::SynRejected, 35)
         }
-        (Some(true), _) => Verdict::new(Subcause::ServiceDown, 70).or(Subcause::SynRejected, 25),
+        (Some(true), _) => Verdict::new(Subcause::ServiceDown, 55).or(Subcause::SynRejected, 40),
         (Some(false), Likeness::Own) => {
-            Verdict::new(Subcause::NoListener, 90).or(Subcause::SynRejected, 8)
+            Verdict::new(Subcause::NoListener, 93).or(Subcause::SynRejected, 8)
         }
-        _ => Verdict::new(Subcause::NoListener, 75)
-            .or(Subcause::ServiceDown, 10)
-            .or(Subcause::SynRejected, 10),
+        // Without the host's own answers to compare with, a device is as good an explanation.
+        _ => Verdict::new(Subcause::NoListener, 60)
+            .or(Subcause::SynRejected, 20)
+            .or(Subcause::ServiceDown, 15),
     }
 }
 
@@ -168,20 +181,22 @@ enum Likeness {
     Foreign,
 }
 
-/// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
-/// shortest time, by a margin of 300 µs that no jitter explains.
-fn likeness(facts: &Facts<'_>) -> Likeness {
-    let Some((low, high, response_us)) = facts.around.host_baseline else {
-        return Likeness::Unknown;
-    };
-    let off = !(low..=high).contains(&facts.rst.ttl);
-    let quicker = response_us
-        .zip(facts.trigger_age_us)
-        .is_some_and(|(usual, age)| age * 2 < u64::from(usual) && u64::from(usual) >= age + 300);
-    match (off, quicker) {
-        (false, false) => Likeness::Own,
-        (true, true) => Likeness::Foreign,
-        _ => Likeness::Odd,
+impl Likeness {
+    /// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
+    /// shortest time, by a margin of 300 µs that no jitter explains.
+    fn of(facts: &Facts<'_>) -> Self {
+        let Some((low, high, response_us)) = facts.around.host_baseline else {
+            return Self::Unknown;
+        };
+        let off = !(low..=high).contains(&facts.rst.ttl);
+        let quicker = response_us.zip(facts.trigger_age_us).is_some_and(|(usual, age)| {
+            age * 2 < u64::from(usual) && u64::from(usual) >= age + 300
+        });
+        match (off, quicker) {
+            (false, false) => Self::Own,
+            (true, true) => Self::Foreign,
+            _ => Self::Odd,
+        }
     }
 }
 
@@ -196,36 +211,36 @@ pub(super) fn handshake(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let repeated =
         facts.me.has(seen::HANDSHAKE_REPEATED) || facts.peer.has(seen::HANDSHAKE_REPEATED);
     if repeated {
-        return Some(Verdict::new(Subcause::HandshakeLoss, 65).or(Subcause::Overload, 20));
+        return Some(Verdict::new(Subcause::HandshakeLoss, 78).or(Subcause::Overload, 20));
     }
-    Some(Verdict::new(Subcause::RefusedRequest, 50).or(Subcause::Overload, 30))
+    Some(Verdict::new(Subcause::RefusedRequest, 60).or(Subcause::Overload, 30))
 }
 
 fn initiator_in_handshake(facts: &Facts<'_>) -> Verdict {
     if !facts.peer.has(seen::SYN_ACK) {
         return if facts.peer.packets > 0 && facts.form == Form::ReplyR {
             // A packet in SYN-SENT that acknowledges something else (RFC 9293 section 3.10.7.3).
-            Verdict::new(Subcause::HalfOpen, 75).or(Subcause::PortReuse, 20)
+            Verdict::new(Subcause::HalfOpen, 85).or(Subcause::PortReuse, 20)
         } else if facts.me.has(seen::HANDSHAKE_REPEATED) {
-            Verdict::new(Subcause::HandshakeLoss, 60).or(Subcause::ClientGaveUp, 40)
+            Verdict::new(Subcause::HandshakeLoss, 70).or(Subcause::ClientGaveUp, 40)
         } else {
             Verdict::new(Subcause::ClientGaveUp, 50).or(Subcause::OneWay, 40)
         };
     }
     let acceptable = facts.peer.ack == facts.me.nxt;
     if !facts.me.has(seen::SYN) {
-        return Verdict::new(Subcause::Backscatter, 70).or(Subcause::LateSynAck, 25);
+        return Verdict::new(Subcause::Backscatter, 86).or(Subcause::LateSynAck, 25);
     }
     if !acceptable {
-        return Verdict::new(Subcause::LateSynAck, 70).or(Subcause::HalfOpen, 25);
+        return Verdict::new(Subcause::LateSynAck, 82).or(Subcause::HalfOpen, 25);
     }
     let answer_us = facts.own_age_us.unwrap_or(0).saturating_sub(facts.trigger_age_us.unwrap_or(0));
     if facts.form.is_reply() || facts.trigger_age_us.is_some_and(|us| us < 1_000_000) {
         let late = answer_us >= LATE_SYN_ACK_US || facts.me.has(seen::HANDSHAKE_REPEATED);
         return if late {
-            Verdict::new(Subcause::LateSynAck, 88).or(Subcause::HalfOpenProbe, 10)
+            Verdict::new(Subcause::LateSynAck, 92).or(Subcause::HalfOpenProbe, 10)
         } else {
-            Verdict::new(Subcause::HalfOpenProbe, 80)
+            Verdict::new(Subcause::HalfOpenProbe, 92)
                 .or(Subcause::LateSynAck, 10)
                 .or(Subcause::Injection, 5)
         };
@@ -243,9 +258,9 @@ pub(super) fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> 
             .or(Subcause::Backscatter, 35)
             .or(Subcause::OneWay, 15),
         _ if !facts.rst.flags.any(TcpFlags::ACK) && facts.rst.payload_len == 0 => {
-            Verdict::new(Subcause::Backscatter, 50).or(Subcause::OneWay, 40)
+            Verdict::new(Subcause::Backscatter, 60).or(Subcause::OneWay, 40)
         }
-        _ => Verdict::new(Subcause::Midstream, 50).or(Subcause::OneWay, 30),
+        _ => Verdict::new(Subcause::Midstream, 70).or(Subcause::OneWay, 30),
     })
 }
 
@@ -253,12 +268,15 @@ pub(super) fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> 
 pub(super) fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let one_way = (facts.me.packets == 0) != (facts.peer.packets == 0);
     if one_way && (facts.me.packets > 0 || (!facts.form.is_reply() && facts.peer.packets > 2)) {
-        return Some(Verdict::new(Subcause::OneWay, 60).or(Subcause::HalfOpen, 20));
+        return Some(Verdict::new(Subcause::OneWay, 75).or(Subcause::HalfOpen, 20));
     }
     let closing = facts.me.has(seen::FIN) || facts.peer.has(seen::FIN);
-    if facts.midstream() && !facts.form.is_reply() && facts.packets_before() < 4 && !closing {
+    // A request that the reset leaves unanswered says enough.
+    let asked = facts.trigger_is_new_data() && facts.ack_rel == Some(0);
+    let enough = closing || asked || facts.packets_before() >= 4;
+    if facts.midstream() && !facts.form.is_reply() && !enough {
         return Some(
-            Verdict::new(Subcause::Midstream, 50)
+            Verdict::new(Subcause::Midstream, 70)
                 .or(Subcause::UnreadData, 30)
                 .or(Subcause::Abort, 20),
         );
@@ -273,18 +291,18 @@ pub(super) fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if discarded_response(facts) && facts.trigger_is(kind::DATA) {
         return Some(
-            Verdict::new(Subcause::ClientGaveUp, 60)
+            Verdict::new(Subcause::ClientGaveUp, 85)
                 .or(Subcause::LateSegmentAfterClose, 30)
                 .or(Subcause::DataAfterClose, 10),
         );
     }
     if facts.peer.has(seen::DATA_AFTER_PEER_FIN) {
         return Some(
-            Verdict::new(Subcause::DataAfterClose, 90).or(Subcause::LateSegmentAfterClose, 10),
+            Verdict::new(Subcause::DataAfterClose, 94).or(Subcause::LateSegmentAfterClose, 10),
         );
     }
     Some(
-        Verdict::new(Subcause::LateSegmentAfterClose, 85)
+        Verdict::new(Subcause::LateSegmentAfterClose, 92)
             .or(Subcause::DataAfterClose, 8)
             .or(Subcause::Abort, 5),
     )
@@ -297,7 +315,7 @@ pub(super) fn nat_bypass(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let asked = facts.ended(ended::ACK_UNSENT) || facts.trigger_is(kind::OUT_OF_WINDOW);
     let bare = !facts.rst.flags.any(TcpFlags::ACK) && facts.rst.window == 0;
     (far && bare && (asked || facts.form == Form::ReplyR))
-        .then(|| Verdict::new(Subcause::NatBypass, 72).or(Subcause::Ineffective, 20))
+        .then(|| Verdict::new(Subcause::NatBypass, 85).or(Subcause::Ineffective, 20))
 }
 
 /// 2.1, 2.4, 4.5: a host answers a packet of an established connection as if it knew of none.
@@ -309,18 +327,18 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         && !facts.me.has(seen::DATA | seen::ACK | seen::FIN)
         && facts.me.has(seen::HANDSHAKE_REPEATED);
     if overflowed {
-        return Some(Verdict::new(Subcause::Overload, 75).or(Subcause::HandshakeLoss, 20));
+        return Some(Verdict::new(Subcause::Overload, 90).or(Subcause::HandshakeLoss, 20));
     }
     let foreign_ttl = facts.ttl_delta.is_some_and(|by| by != 0) && facts.me.packets >= 2;
     if foreign_ttl && facts.idle_us < 1_000_000 && origin.supporting.any(Families::LATENCY) {
         return Some(
-            Verdict::new(Subcause::NoSession, 62)
+            Verdict::new(Subcause::NoSession, 75)
                 .or(Subcause::IdleStateLost, 20)
                 .or(Subcause::HalfOpen, 15),
         );
     }
     if foreign_ttl {
-        let percent = if facts.idle_tier_s().is_some() { 70 } else { 62 };
+        let percent = if facts.idle_tier_s().is_some() { 90 } else { 86 };
         return Some(
             Verdict::new(Subcause::IdleStateLost, percent)
                 .or(Subcause::NoSession, 18)
@@ -329,13 +347,13 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     }
     if facts.midstream() && facts.me.packets == 0 {
         return Some(
-            Verdict::new(Subcause::HalfOpen, 70)
+            Verdict::new(Subcause::HalfOpen, 85)
                 .or(Subcause::IdleStateLost, 15)
                 .or(Subcause::NoSession, 10),
         );
     }
     let quiet = facts.idle_us >= QUIET_US;
-    let percent = if quiet || origin.supporting.count() == 0 { 82 } else { 60 };
+    let percent = if quiet || origin.supporting.count() == 0 { 93 } else { 70 };
     let verdict = Verdict::new(Subcause::HalfOpen, percent);
     Some(if quiet {
         verdict.or(Subcause::IdleStateLost, 15)

@@ -28,7 +28,7 @@ pub(super) fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     Some(if after.train >= 3 {
         Verdict::new(Subcause::BlindInjection, 85).or(Subcause::Ineffective, 15)
     } else {
-        Verdict::new(Subcause::Ineffective, 90).or(Subcause::BlindInjection, 10)
+        Verdict::new(Subcause::Ineffective, 93).or(Subcause::BlindInjection, 10)
     })
 }
 
@@ -68,7 +68,7 @@ pub(super) fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if both {
         Some(Verdict::new(Subcause::Killcx, 90).or(Subcause::Injection, 8))
     } else {
-        Some(Verdict::new(Subcause::Killcx, 60).or(Subcause::PortReuse, 30))
+        Some(Verdict::new(Subcause::Killcx, 82).or(Subcause::PortReuse, 30))
     }
 }
 
@@ -83,8 +83,8 @@ pub(super) fn idle_timer(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let probed = facts.me.probe_run() > 0 || facts.peer.probe_run() > 0;
     let percent = match (facts.idle_tier_s(), probed) {
         (_, true) => return None,
-        (Some(_), false) => 85,
-        (None, false) => 60,
+        (Some(_), false) => 88,
+        (None, false) => 82,
     };
     Some(Verdict::new(Subcause::IdleTimer, percent).or(Subcause::Injection, 100 - percent))
 }
@@ -95,7 +95,7 @@ pub(super) fn decisive(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if facts.flow.is(state::SYN_ON_LIVE) {
         return None;
     }
-    let percent = if origin.supporting.count() > 0 || proof == Decisive::LivesOn { 92 } else { 82 };
+    let percent = if origin.supporting.count() > 0 || proof == Decisive::LivesOn { 95 } else { 90 };
     Some(foreign(facts, origin, percent))
 }
 
@@ -130,7 +130,7 @@ pub(super) fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if quiet && facts.after.train == 1 && facts.stage != Stage::PostSyn {
         // Injectors react to what was said; a timer reacts to silence.
         return Some(
-            Verdict::new(Subcause::IdleTimer, percent.min(70)).or(Subcause::Injection, 20),
+            Verdict::new(Subcause::IdleTimer, percent.max(80)).or(Subcause::Injection, 15),
         );
     }
     let verdict = foreign(facts, origin, percent);

@@ -1,5 +1,7 @@
 //! The stories that `resetscope explain` tells about the shipped demonstration capture.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -320,4 +322,23 @@ fn every_value_of_every_fact_can_be_read_and_no_form_belies_its_verdict() {
     subcauses.sort_unstable();
     subcauses.dedup();
     assert!(subcauses.len() > 15 && subcauses.len() <= Subcause::ALL.len());
+}
+
+#[test]
+fn the_documentation_names_every_field_of_a_story() {
+    let page = include_str!("../SCHEMA.md");
+    let output = text(&explain(&["--frame", "36", "--format", "json"]));
+    let story: Value = serde_json::from_str(&output).unwrap();
+    let mut fields: Vec<String> = Vec::new();
+    for (name, value) in story.as_object().unwrap() {
+        fields.push(format!("`{name}`"));
+        let inner = value.as_array().and_then(|array| array.first()).unwrap_or(value);
+        if name != "event" && name != "meaning" {
+            let names = inner.as_object().into_iter().flat_map(|object| object.keys());
+            fields.extend(names.map(|inner| format!("`{name}.{inner}`")));
+        }
+    }
+    for field in fields {
+        assert!(page.contains(&field), "SCHEMA.md lacks {field}");
+    }
 }

@@ -28,6 +28,7 @@ struct Object {
     event: Value,
     asked_frame: Option<u64>,
     other_resets: Vec<OtherReset>,
+    other_resets_unnamed: u64,
     client: String,
     server: String,
     roles_known: bool,
@@ -191,6 +192,7 @@ pub fn write(out: &mut dyn Write, story: &Story) -> io::Result<()> {
         other_resets: others
             .map(|(frame, subcause)| OtherReset { frame: *frame, subcause: subcause.id() })
             .collect(),
+        other_resets_unnamed: story.others.more,
         client: roles.end(client).to_string(),
         server: roles.end(client ^ 1).to_string(),
         roles_known: roles.known,

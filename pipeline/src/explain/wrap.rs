@@ -36,7 +36,8 @@ mod tests {
         let text = "one µs → ".repeat(40);
         let wrapped = wrap(&text, 4);
         for line in wrapped.lines() {
-            assert!(line.chars().count() <= WIDTH && line.starts_with("    o"), "{line}");
+            assert!(line.chars().count() <= WIDTH, "{line}");
+            assert!(line.starts_with("    ") && !line.starts_with("     "), "{line}");
         }
         assert_eq!(wrapped.split_whitespace().count(), 120);
         assert_eq!(wrap("short", 2), "  short\n");

@@ -1,1 +1,3 @@
-//! Fixtures that the benches share.
+//! What is measured of resetscope besides its speed: [`score`] compares its verdicts with truth.
+
+pub mod score;

@@ -24,6 +24,10 @@ pub const EVENTS_PER_SHARD_MIN: usize = 64;
 /// two retransmission timeouts of one second (RFC 6298) would be, shorter than patience.
 pub const RACE_WINDOW_NS: u64 = 2_000_000_000;
 
+/// A packet this far behind a shard's clock, in nanoseconds, says that the clock is wrong: an earlier
+/// packet had a time stamp from the future, or the capture's clock was set back.
+pub const CLOCK_BACK_NS: u64 = 60_000_000_000;
+
 /// One tick of the table's clock, in nanoseconds.
 pub const TICK_NS: u64 = 4_000_000_000;
 

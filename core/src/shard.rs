@@ -13,7 +13,8 @@ use crate::judge::event::Judged;
 use crate::judge::judge;
 use crate::judge::open::{Belongs, OpenEvent, Rst};
 use crate::limits::{
-    CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SIGHTING_NS, SIGHTING_SLOTS, SWEEP_PARTS, TICK_NS,
+    CLOCK_BACK_NS, CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SIGHTING_NS, SIGHTING_SLOTS,
+    SWEEP_PARTS, TICK_NS,
 };
 use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment, TcpFlags};
@@ -101,6 +102,17 @@ impl Shard {
         }
     }
 
+    /// Sets the clock back to `now_ns`. What is open can no longer be timed and is judged now.
+    #[cold]
+    fn set_back(&mut self, now_ns: u64, report: &mut Report<'_>) {
+        while self.head != self.tail {
+            self.cut_oldest(report);
+        }
+        (self.clock_ns, self.next_due_ns, self.tick_at_ns) = (now_ns, 0, 0);
+        self.sighted.fill((0, 0));
+        self.run_due(report);
+    }
+
     #[cold]
     fn run_due(&mut self, report: &mut Report<'_>) {
         while let Some(event) = self.oldest() {
@@ -149,6 +161,9 @@ impl Shard {
         texts: &RstTexts,
         report: &mut Report<'_>,
     ) {
+        if segment.time_ns.saturating_add(CLOCK_BACK_NS) < self.clock_ns {
+            self.set_back(segment.time_ns, report);
+        }
         self.advance(segment.time_ns, report);
         let slot = match self.table.find_hinted(segment.hash, &segment.key, hint) {
             Some(slot) => slot,
@@ -346,6 +361,16 @@ impl Shard {
         }
     }
 
+    /// Judges the oldest event before its window has ended.
+    fn cut_oldest(&mut self, report: &mut Report<'_>) {
+        let place = self.place(self.head);
+        if let Some(event) = self.ring.get_mut(place) {
+            event.after.window_cut = true;
+        }
+        self.close(place, report);
+        self.head += 1;
+    }
+
     /// Opens an event for a RST; judges the oldest first when there is no room. Returns its place.
     fn open_event(
         &mut self,
@@ -356,12 +381,7 @@ impl Shard {
         report: &mut Report<'_>,
     ) -> u32 {
         if self.tail - self.head == self.ring_size as u64 {
-            let place = self.place(self.head);
-            if let Some(event) = self.ring.get_mut(place) {
-                event.after.window_cut = true;
-            }
-            self.close(place, report);
-            self.head += 1;
+            self.cut_oldest(report);
         }
         let deadline_ns = self.clock_ns.saturating_add(self.race_window_ns);
         let rst = Rst::new(segment, texts.get(segment.text));

@@ -3,6 +3,8 @@
 //!
 //! The captures are not part of the project; without them these tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 mod analysis;
 mod capture_writer;
 mod traffic;
@@ -214,7 +216,7 @@ fn event_of(frame: u64, flow: &str, events: &[Value]) -> Option<Value> {
     let earlier = |event: &&Value| {
         event["community_id"] == flow && event["frame"].as_u64().is_some_and(|at| at <= frame)
     };
-    events.iter().filter(earlier).next_back().cloned()
+    events.iter().rfind(earlier).cloned()
 }
 
 /// Pairs every label with its event.

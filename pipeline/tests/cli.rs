@@ -1,5 +1,7 @@
 //! The program as it is typed: help, exit codes, bad input of every kind, pipes and signals.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 mod capture_writer;
 mod traffic;
 

@@ -1,5 +1,7 @@
 //! The same capture gives the same bytes, however many workers look at it and however it is read.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 mod analysis;
 mod capture_writer;
 mod traffic;

@@ -1,5 +1,7 @@
 //! Both JSON schemas, field by field, on real output; and that `SCHEMA.md` names all that is in them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
+
 mod analysis;
 mod capture_writer;
 mod traffic;

@@ -373,7 +373,7 @@ pub struct FlowRecord {
     /// The canonical 5-tuple.
     pub key: FlowKey,
     history: u64,
-    /// 1 + ticket of the open reset event; 0 when none is open.
+    /// 1 + place of the open reset event in the shard's ring; 0 when none is open.
     pub event: u32,
     first_lo: u32,
     first_hi: u8,

@@ -128,7 +128,8 @@ evidence! {
     OneWay = "oneway", Flag;
     /// The capture lacks bytes of the connection.
     Gap = "gap", Flag;
-    /// The verdict was given before the race window ended: the ring of open events was full.
+    /// The verdict was given before the race window ended: the ring of open events was full, or the
+    /// capture's clock was set back.
     WindowCut = "window_cut", Flag;
 }
 

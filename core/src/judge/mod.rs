@@ -1,7 +1,7 @@
 //! The judge: from an open reset event to a verdict that a person can check.
 //!
 //! [`open`] keeps what the verdict needs, [`facts`] derives the circumstances, [`origin`] asks who
-//! wrote the RST, `rules` decide in a fixed order, [`event`] carries the result out;
+//! wrote the RST, the rules decide in a fixed order, [`event`] carries the result out;
 //! [`explain`] says in plain words what it means.
 
 pub mod cause;

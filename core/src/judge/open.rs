@@ -145,7 +145,7 @@ pub struct OpenEvent {
     pub deadline_ns: u64,
     /// This event is the aftermath of an earlier reset of the same connection.
     pub aftermath: bool,
-    /// 1 + ticket of the event of this one's own aftermath; 0 for none.
+    /// 1 + place in the shard's ring of the event of this one's own aftermath; 0 for none.
     pub next: u32,
     /// Slot of the flow in the shard's table.
     pub slot: Slot,

@@ -119,7 +119,7 @@ fn supporting(facts: &Facts<'_>) -> Families {
     // A host that still has the connection sends the RST through the same socket: not even one hop
     // may differ. One without it answers with its system's defaults.
     let least = match me.packets {
-        4.. if facts.form == Form::ActiveRa && me.ttl_min == me.ttl_max => 1,
+        3.. if facts.form == Form::ActiveRa && me.ttl_min == me.ttl_max => 1,
         3.. => 2,
         _ => 16,
     };

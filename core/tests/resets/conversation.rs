@@ -366,7 +366,7 @@ fn options(flags: u8, me: &End, peer: &End, now_us: u64) -> Vec<TcpOptionElement
     if agreed {
         options.push(TcpOptionElement::Noop);
         options.push(TcpOptionElement::Noop);
-        let clock = u32::try_from(now_us / MS & 0xffff_ffff).unwrap();
+        let clock = u32::try_from((now_us / MS) & 0xffff_ffff).unwrap();
         options.push(TcpOptionElement::Timestamp(clock.wrapping_add(me.port.into()), 1));
     }
     options

@@ -6,5 +6,10 @@
 
 mod conversation;
 mod distort;
+mod events;
+mod hostile;
+mod memory;
 mod play;
+mod shards;
+mod traffic;
 mod verdicts;

@@ -138,6 +138,12 @@ impl Run {
         &self.judged
     }
 
+    /// Services seen accepting so far.
+    pub(crate) fn sightings(&mut self) -> &[Sighting] {
+        self.collect();
+        &self.sightings
+    }
+
     /// Ends the capture and settles. Checks what holds for every capture.
     pub(crate) fn end(mut self) -> Played {
         self.engine.finish();

@@ -85,7 +85,7 @@ pub(super) fn port_reuse(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     if facts.form == Form::ReplyR || facts.rst.seq == facts.peer.ack {
-        let percent = if facts.after.reopened || facts.after.sender_data > 0 { 95 } else { 85 };
+        let percent = if facts.after.reopened || facts.after.sender_data > 0 { 95 } else { 60 };
         return Some(Verdict::new(Subcause::PortReuse, percent).or(Subcause::HalfOpen, 5));
     }
     None

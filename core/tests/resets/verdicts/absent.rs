@@ -155,6 +155,12 @@ fn a_host_without_the_connection_answers_with_a_bare_reset() {
                 t.server().reply();
             },
         },
+    ]);
+}
+
+#[test]
+fn an_answer_that_comes_too_late_finds_nobody() {
+    check(&[
         Case {
             name: "a SYN-ACK after the initiator asked twice",
             want: &[Want(&["2.5"], 80)],
@@ -186,6 +192,12 @@ fn a_host_without_the_connection_answers_with_a_bare_reset() {
                 t.client().reply();
             },
         },
+    ]);
+}
+
+#[test]
+fn a_packet_for_a_connection_that_never_was_or_is_forgotten_is_told_apart() {
+    check(&[
         Case {
             name: "an acknowledgement of bytes never sent, past an address translator",
             want: &[Want(&["2.6"], 60)],

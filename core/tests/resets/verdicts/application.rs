@@ -55,6 +55,12 @@ fn a_program_that_aborts_is_told_by_what_it_left() {
                 t.server().active();
             },
         },
+    ]);
+}
+
+#[test]
+fn a_service_that_cannot_take_a_connection_on_says_nothing_on_it() {
+    check(&[
         Case {
             name: "reset between SYN-ACK and its acknowledgement",
             want: &[Want(&["4.4", "4.5"], 40)],
@@ -85,6 +91,26 @@ fn a_program_that_aborts_is_told_by_what_it_left() {
                 t.server().reply();
             },
         },
+    ]);
+}
+
+#[test]
+fn a_tls_handshake_that_fails_is_told_by_its_first_bytes() {
+    check(&[Case {
+        name: "a ClientHello is answered with a reset",
+        want: &[Want(&["4.7"], 55)],
+        story: |t| {
+            t.handshake();
+            t.client().send(ACK | PSH, &CLIENT_HELLO);
+            t.wait(2 * MS);
+            t.server().active();
+        },
+    }]);
+}
+
+#[test]
+fn a_client_that_leaves_leaves_in_mid_exchange() {
+    check(&[
         Case {
             name: "the client leaves in the middle of a download",
             want: &[Want(&["4.6"], 55)],
@@ -106,16 +132,6 @@ fn a_program_that_aborts_is_told_by_what_it_left() {
                 t.server().ack();
                 t.wait(30 * S);
                 t.client().active();
-            },
-        },
-        Case {
-            name: "a ClientHello is answered with a reset",
-            want: &[Want(&["4.7"], 55)],
-            story: |t| {
-                t.handshake();
-                t.client().send(ACK | PSH, &CLIENT_HELLO);
-                t.wait(2 * MS);
-                t.server().active();
             },
         },
     ]);

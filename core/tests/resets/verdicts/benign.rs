@@ -61,6 +61,12 @@ fn resets_around_a_close_are_not_failures() {
                 t.server().active();
             },
         },
+    ]);
+}
+
+#[test]
+fn answers_to_what_was_on_its_way_and_to_probes_are_not_failures() {
+    check(&[
         Case {
             name: "data that crossed the server's FIN",
             want: &[Want(&["0.3"], 70)],

@@ -1,0 +1,133 @@
+//! Settling: what one connection shows helps to judge another, within bounds.
+
+use resetscope_core::judge::event::{Event, Judged};
+use resetscope_core::judge::evidence::Fact;
+use resetscope_core::limits::SETTLING_MAX;
+use resetscope_core::memory::settle::Settler;
+
+use crate::conversation::{MS, S, Tape};
+use crate::play::{PLAIN, Run, frames, play};
+use resetscope_core::engine::Config;
+
+/// The one event of a tape as the engine hands it out, with the sightings before it.
+fn judged_of(story: fn(&mut Tape)) -> Judged {
+    let mut tape = Tape::new();
+    story(&mut tape);
+    let mut run = Run::new(&Config { flows: 4096, ..Config::default() });
+    run.take(&frames(&tape, &PLAIN));
+    run.engine.finish();
+    *run.judged().last().unwrap()
+}
+
+fn drain(settler: &mut Settler<u64>, at_end: bool) -> Vec<(u64, Event)> {
+    std::iter::from_fn(|| settler.settled(at_end)).map(|(tag, _, event)| (tag, event)).collect()
+}
+
+#[test]
+fn a_verdict_settles_when_what_follows_it_is_known() {
+    let refused = judged_of(|t| {
+        t.client().syn();
+        t.server().reply();
+    });
+    let mut settler = Settler::default();
+    settler.event(0, refused);
+    assert!(drain(&mut settler, false).is_empty() && settler.waits_for(|tag| *tag == 0));
+    let mut later = refused;
+    later.open.rst.time_ns += 1_999_999_999;
+    settler.event(1, later);
+    assert!(drain(&mut settler, false).is_empty(), "one nanosecond too early");
+    later.open.rst.time_ns += 1;
+    settler.event(2, later);
+    assert_eq!(drain(&mut settler, false).len(), 1);
+    assert_eq!(drain(&mut settler, true).len(), 2);
+    assert!(!settler.waits_for(|_| true));
+}
+
+#[test]
+fn a_scan_of_all_ports_displaces_no_service_from_memory() {
+    let accepted = |t: &mut Tape| {
+        t.established();
+        t.client().fin();
+        t.server().fin();
+        t.client().ack();
+        t.sibling();
+        t.wait(S);
+        t.client().syn();
+        t.wait(900);
+        t.server().reply();
+    };
+    let mut tape = Tape::new();
+    accepted(&mut tape);
+    // The same once more, behind a scan of 70,000 other endpoints.
+    let mut run = Run::new(&Config { flows: 4096, ..Config::default() });
+    run.take(&frames(&tape, &PLAIN));
+    run.engine.finish();
+    let down = *run.judged().last().unwrap();
+    let mut settler: Settler<u64> = Settler::default();
+    for sighting in run.sightings() {
+        settler.sighting(sighting);
+    }
+    let mut settled = vec![];
+    for scanned in 0..70_000u32 {
+        let mut judged = down;
+        judged.open.flow.key.addr[1] = [9; 16];
+        judged.open.flow.key.addr[1][..4].copy_from_slice(&scanned.to_be_bytes());
+        judged.open.rst.time_ns += u64::from(scanned) * 1_000;
+        settler.event(1, judged);
+        settled.extend(drain(&mut settler, false));
+    }
+    let mut last = down;
+    last.open.rst.time_ns += S * 100 * 1_000;
+    settler.event(2, last);
+    settled.extend(drain(&mut settler, true));
+    let (_, event) = settled.iter().find(|(tag, _)| *tag == 2).unwrap();
+    assert_eq!(event.evidence.get(Fact::SvcAlive), Some(1));
+    assert_eq!(event.verdict.claim.subcause.id(), "1.2");
+}
+
+#[test]
+fn a_time_stamp_from_the_far_future_holds_nothing_up_for_ever() {
+    let killed = judged_of(|t| {
+        t.established();
+        t.wait(10 * S);
+        t.server().active();
+    });
+    let mut settler = Settler::default();
+    let mut future = killed;
+    future.open.rst.time_ns = u64::MAX;
+    settler.event(0, future);
+    let mut released = 0;
+    let count = SETTLING_MAX as u64 + 500;
+    for turn in 1..=count {
+        let mut judged = killed;
+        judged.open.rst.time_ns += turn * 1_000;
+        settler.event(turn, judged);
+        released += drain(&mut settler, false).len();
+    }
+    assert!(released >= 500, "{released} of {count}");
+    assert_eq!(released + drain(&mut settler, true).len(), usize::try_from(count).unwrap() + 1);
+}
+
+#[test]
+fn connections_that_end_together_are_counted_together() {
+    for (gap_ms, cohort) in [(0, 5), (10, 5), (20, 3), (40, 2), (60, 1)] {
+        let mut tape = Tape::new();
+        let talks: Vec<usize> = (0..5)
+            .map(|_| {
+                let talk = tape.sibling();
+                tape.established();
+                talk
+            })
+            .collect();
+        tape.wait(S);
+        tape.step_us = 0;
+        for talk in talks {
+            tape.on(talk).server().active();
+            tape.wait(gap_ms * MS);
+        }
+        let events = play(&tape, &PLAIN).events;
+        assert_eq!(events.len(), 5);
+        let first = events[0].evidence.get(Fact::CohortN);
+        assert_eq!(first, Some(cohort), "{gap_ms} ms between them");
+    }
+}

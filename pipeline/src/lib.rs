@@ -5,10 +5,14 @@
 //! [`collect`] (one summary an interval, events in order) → [`sink`] (JSON, text). [`run`] puts
 //! them together, [`cli`] is the program around that.
 //!
-//! Nothing here knows the rules of TCP: it moves frames in and summaries out.
+//! [`explain`] tells the story of one reset to whoever wants to check the judge.
+//!
+//! Nothing here knows the rules of TCP: it moves frames in and summaries out. (A story shows
+//! packets, so [`explain::timeline`] counts sequence numbers; it judges nothing.)
 
 pub mod cli;
 pub mod collect;
+pub mod explain;
 pub mod feed;
 pub mod huge_pages;
 pub mod run;

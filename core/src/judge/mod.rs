@@ -1,11 +1,13 @@
 //! The judge: from an open reset event to a verdict that a person can check.
 //!
 //! [`open`] keeps what the verdict needs, [`facts`] derives the circumstances, [`origin`] asks who
-//! wrote the RST, the rules decide in a fixed order, [`event`] carries the result out.
+//! wrote the RST, the rules decide in a fixed order, [`event`] carries the result out;
+//! [`explain`] says in plain words what it means.
 
 pub mod cause;
 pub mod event;
 pub mod evidence;
+pub mod explain;
 pub mod facts;
 pub mod form;
 pub mod note;

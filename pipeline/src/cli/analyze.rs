@@ -90,7 +90,7 @@ fn output(args: &Analyze) -> Result<Output> {
 }
 
 /// A progress bar on stderr, if that is a terminal and the input long enough to wait for.
-fn progress_bar(progress: Progress) -> ProgressBar {
+pub(super) fn progress_bar(progress: Progress) -> ProgressBar {
     let long = progress.total.is_none_or(|total| total >= PROGRESS_BYTES_MIN);
     if !long || !io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 
+use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
 /// Finds out who sent each TCP reset, and why.
@@ -31,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Explain the resets in recorded captures.
     Analyze(Analyze),
+    /// Tell the story of one reset, for whoever wants to check the verdict.
+    Explain(Explain),
 }
 
 /// Arguments of `analyze`.
@@ -85,6 +88,65 @@ pub struct Analyze {
     pub no_mmap: bool,
 
     /// No progress and no remarks; results and errors only.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// How a story is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Telling {
+    /// Text for a person, 80 columns wide.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+#[command(
+    long_about = "Tells the story of one reset, for whoever wants to check the verdict: who, why, \
+        the packets around it, what each piece of evidence means, what else it may have been, \
+        what could not be known, and how to look at it in Wireshark.\n\n\
+        Without --frame and --flow it lists all resets, one line each.",
+    after_long_help = "Examples:\n  \
+        resetscope explain trace.pcap\n  \
+        resetscope explain trace.pcap --frame 1312\n  \
+        resetscope explain trace.pcap --flow 10.0.0.1:40000-10.0.0.2:443 --format json\n\n\
+        Exit codes: 0 done; 1 could not do it, or there is no such reset; 2 usage; 3 done, but an \
+        input was damaged."
+)]
+pub struct Explain {
+    /// Captures to read, as one tap. They are read more than once, so standard input will not do.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// The reset in this frame, or nearest to it on its flow.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frame: Option<u64>,
+
+    /// The first reset of this flow, such as `10.0.0.1:40000-10.0.0.2:443`; IPv6 in brackets.
+    #[arg(long, value_name = "A:PORT-B:PORT", conflicts_with = "frame")]
+    pub flow: Option<FlowSpec>,
+
+    /// Packets of the flow to show.
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub packets: u16,
+
+    /// How the story is told. The list is then one event object a line, as `analyze` writes them.
+    #[arg(long, value_enum, default_value_t = Telling::Text)]
+    pub format: Telling,
+
+    /// Connections to remember at once, as in `analyze`.
+    #[arg(long, value_name = "N", default_value_t = FLOWS_DEFAULT as u64,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 32))]
+    pub flows: u64,
+
+    /// Read files instead of mapping them into memory, as in `analyze`.
+    #[arg(long)]
+    pub no_mmap: bool,
+
+    /// No progress.
     #[arg(long, short)]
     pub quiet: bool,
 }

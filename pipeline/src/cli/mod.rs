@@ -3,6 +3,7 @@
 mod analyze;
 pub mod args;
 mod exit;
+mod explain;
 
 use std::process::ExitCode;
 
@@ -15,5 +16,6 @@ use args::{Cli, Command};
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Analyze(args) => exit::code(analyze::analyze(&args)),
+        Command::Explain(args) => exit::code(explain::explain(&args)),
     }
 }

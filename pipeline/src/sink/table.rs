@@ -204,7 +204,7 @@ fn share(part: u64, whole: u64) -> String {
 }
 
 /// A time that reads well, from microseconds.
-fn lasting(us: u64) -> String {
+pub(crate) fn lasting(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),

@@ -1,0 +1,74 @@
+//! `resetscope explain`: the story of one reset, or the list to pick one from.
+
+use std::io::{self, BufWriter, Write};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use anyhow::{Context, Result};
+use resetscope_core::engine::Config;
+
+use crate::explain::choose::Target;
+use crate::explain::list::List;
+use crate::explain::{Request, json, text};
+use crate::run::{Plan, run};
+use crate::source::{Damage, Options, Progress};
+
+use super::analyze::progress_bar;
+use super::args::{Explain, Telling};
+use super::exit::Outcome;
+
+/// Runs `explain`.
+pub(super) fn explain(args: &Explain) -> Result<Outcome> {
+    let request = request(args);
+    let source = request.source()?;
+    let bar =
+        if args.quiet { indicatif::ProgressBar::hidden() } else { progress_bar(source.progress()) };
+    let watch = |progress: Progress| bar.set_position(progress.consumed);
+    let mut out = BufWriter::new(io::stdout());
+    let target = args.frame.map(Target::Frame).or(args.flow.map(Target::Flow));
+    let json = args.format == Telling::Json;
+    let damage = match target {
+        None => {
+            let stop = Arc::new(AtomicBool::new(false));
+            let mut list = List::new(&mut out, json);
+            let damage = run(&request.plan, source, &mut list, &stop, &watch)?;
+            list.end().context("cannot write the list")?;
+            damage
+        }
+        Some(target) => {
+            drop(source);
+            let story = request.tell(&target, &watch)?;
+            let tell = if json { json::write } else { text::write };
+            tell(&mut out, &story).context("cannot write the story")?;
+            story.damage
+        }
+    };
+    bar.finish_and_clear();
+    out.flush().context("cannot write the results")?;
+    Ok(outcome(&damage))
+}
+
+fn outcome(damage: &[Damage]) -> Outcome {
+    for damage in damage {
+        eprintln!("resetscope: {damage}");
+    }
+    if damage.is_empty() { Outcome::Done } else { Outcome::Damaged }
+}
+
+fn request(args: &Explain) -> Request<'_> {
+    Request {
+        files: &args.files,
+        options: Options { mmap: !args.no_mmap, ..Options::default() },
+        plan: Plan {
+            workers: thread::available_parallelism().map_or(1, NonZero::get),
+            interval_ns: None,
+            engine: Config {
+                flows: usize::try_from(args.flows).unwrap_or(usize::MAX),
+                ..Config::default()
+            },
+        },
+        packets: usize::from(args.packets),
+    }
+}

@@ -1,0 +1,159 @@
+//! Finds the reset that was asked for.
+//!
+//! The inputs are analysed as `analyze` does it, settling included, and of all events only the best
+//! one so far is kept. A frame is looked up first, so that the analysis knows its flow.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use resetscope_core::flow::key::FlowKey;
+use resetscope_core::judge::cause::Subcause;
+use resetscope_core::judge::event::Event;
+use resetscope_core::segment::{RstTexts, Segment, TcpFlags};
+use resetscope_core::wire::dissect;
+
+use crate::collect::{Sink, Summary};
+use crate::run::run;
+use crate::source::{Batch, Damage, Fill, Progress, Source};
+
+use super::flow_spec::FlowSpec;
+use super::roles::End;
+use super::{ExplainError, Request};
+
+/// Other resets of the flow that are named; more are counted.
+const OTHERS_MAX: usize = 16;
+
+/// Frames read at a time.
+pub(super) const BATCH: usize = 1024;
+
+/// Which reset is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The reset in this frame, or nearest to it on its flow. Frames count from 1.
+    Frame(u64),
+    /// The first reset of a flow.
+    Flow(FlowSpec),
+}
+
+/// Resets of the same flow beside the chosen one.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// The first of them, by frame and sub-cause.
+    pub named: Vec<(u64, Subcause)>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+/// The reset that was found.
+pub(super) struct Chosen {
+    pub(super) event: Event,
+    pub(super) asked: Option<u64>,
+    pub(super) others: Others,
+    pub(super) damage: Vec<Damage>,
+}
+
+/// Finds the reset that `target` names.
+pub(super) fn choose(
+    request: &Request<'_>,
+    target: &Target,
+    watch: &(dyn Fn(Progress) + Sync),
+) -> Result<Chosen, ExplainError> {
+    let (wanted, flow) = match *target {
+        Target::Frame(frame) => {
+            let segment = segment_of(request.source()?.as_mut(), frame)?;
+            let is_rst = segment.flags.any(TcpFlags::RST);
+            (Wanted::Frame { key: segment.key, frame, is_rst }, named(&segment.key))
+        }
+        Target::Flow(spec) => (Wanted::Flow(spec), spec.to_string()),
+    };
+    let mut search = Search { wanted, best: None, others: Others::default() };
+    let stop = Arc::new(AtomicBool::new(false));
+    let damage = run(&request.plan, request.source()?, &mut search, &stop, watch)?;
+    let Some(event) = search.best else { return Err(ExplainError::NoReset { flow }) };
+    let asked = match *target {
+        Target::Frame(frame) if frame != event.frame => Some(frame),
+        _ => None,
+    };
+    let mut others = search.others;
+    others.named.retain(|(frame, _)| *frame != event.frame);
+    Ok(Chosen { event: *event, asked, others, damage })
+}
+
+fn named(key: &FlowKey) -> String {
+    format!("{}-{}", End { key, side: 0 }, End { key, side: 1 })
+}
+
+/// The segment that a frame holds.
+fn segment_of(source: &mut dyn Source, wanted: u64) -> Result<Segment, ExplainError> {
+    let mut batch = Batch::new(BATCH);
+    let mut last = 0;
+    while source.fill(&mut batch, u64::MAX)? != Fill::End {
+        let offset = wanted.wrapping_sub(batch.first_number());
+        if let Some(frame) = usize::try_from(offset).ok().and_then(|index| batch.frame(index)) {
+            let mut segment = Segment::default();
+            return match dissect(&frame, &mut segment, &mut RstTexts::new(1)) {
+                Ok(()) => Ok(segment),
+                Err(skip) => Err(ExplainError::NotTcp { frame: wanted, why: skip.name() }),
+            };
+        }
+        last = batch.first_number() + batch.len() as u64 - 1;
+    }
+    Err(ExplainError::NoFrame { frame: wanted, last })
+}
+
+/// What the search looks for.
+enum Wanted {
+    Frame { key: FlowKey, frame: u64, is_rst: bool },
+    Flow(FlowSpec),
+}
+
+impl Wanted {
+    fn is_of_flow(&self, key: &FlowKey) -> bool {
+        match self {
+            Self::Frame { key: wanted, .. } => wanted == key,
+            Self::Flow(spec) => spec.matches(key),
+        }
+    }
+
+    /// How far an event is from what is looked for; the least is the best.
+    fn distance(&self, event: &Event) -> (bool, u64) {
+        match *self {
+            // Every RST belongs to an event that began with it or before it.
+            Self::Frame { frame, is_rst, .. } => {
+                (is_rst && event.frame > frame, event.frame.abs_diff(frame))
+            }
+            Self::Flow(_) => (false, event.frame),
+        }
+    }
+}
+
+/// A sink that keeps the best event.
+struct Search {
+    wanted: Wanted,
+    best: Option<Box<Event>>,
+    others: Others,
+}
+
+impl Sink for Search {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if !self.wanted.is_of_flow(&event.key) {
+            return Ok(());
+        }
+        // One more than are told, for the chosen one is among them.
+        if self.others.named.len() <= OTHERS_MAX {
+            self.others.named.push((event.frame, event.verdict.claim.subcause));
+        } else {
+            self.others.more += 1;
+        }
+        let distance = self.wanted.distance(event);
+        if self.best.as_ref().is_none_or(|best| distance < self.wanted.distance(best)) {
+            self.best = Some(Box::new(*event));
+        }
+        Ok(())
+    }
+
+    fn summary(&mut self, _: &Summary) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use hdrhistogram::Histogram;
 use resetscope_core::interval::histogram::Metric;
 use resetscope_core::interval::{Flows, Shed};
 use resetscope_core::judge::cause::{Cause, Subcause};
@@ -128,20 +129,19 @@ impl From<&Tally> for TallyPart {
 
 fn histograms(summary: &Summary) -> BTreeMap<&'static str, HistogramPart> {
     let part = |metric: Metric| {
-        let histogram = summary.interval.histograms.get(metric)?;
-        let at = |quantile| histogram.value_at_quantile(quantile);
-        let part = HistogramPart {
+        let histogram = summary.interval.histograms.get(metric);
+        let at = |quantile| histogram.map_or(0, |histogram| histogram.value_at_quantile(quantile));
+        HistogramPart {
             unit: metric.unit(),
-            count: histogram.len(),
+            count: histogram.map_or(0, Histogram::len),
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),
             p999: at(0.999),
-            max: histogram.max(),
-        };
-        Some((metric.name(), part))
+            max: histogram.map_or(0, Histogram::max),
+        }
     };
-    Metric::ALL.iter().filter_map(|&metric| part(metric)).collect()
+    Metric::ALL.iter().map(|&metric| (metric.name(), part(metric))).collect()
 }
 
 /// Writes a summary as one line, with the `top` services and hosts.

@@ -1,6 +1,7 @@
 //! Flows: the canonical key, its symmetric hash, the record of a flow, and the bounded table.
 
 mod bucket;
+mod direction;
 pub mod hash;
 pub mod key;
 pub mod prefetch;

@@ -27,28 +27,42 @@ pub struct Cli {
     pub command: Command,
 }
 
+const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
+        Reads pcap and pcapng, plain or compressed with gzip, zstd or lz4 (recognised by content). \
+        Several files are read as one tap, in the order of their timestamps.";
+
+const ANALYZE_EXAMPLES: &str = "Examples:\n  \
+        resetscope analyze trace.pcap\n  \
+        resetscope analyze --events resets.jsonl --interval 1m day/*.pcap.zst\n  \
+        tcpdump -w - -i eth0 tcp | resetscope analyze --events - -\n\n\
+        Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but an input was damaged \
+        (results up to the damage are printed).";
+
+const EXPLAIN: &str = "Tells the story of one reset, for whoever wants to check the verdict: who, why, \
+        the packets around it, what each piece of evidence means, what else it may have been, \
+        what could not be known, and how to look at it in Wireshark.\n\n\
+        Without --frame and --flow it lists all resets, one line each.";
+
+const EXPLAIN_EXAMPLES: &str = "Examples:\n  \
+        resetscope explain trace.pcap\n  \
+        resetscope explain trace.pcap --frame 1312\n  \
+        resetscope explain trace.pcap --flow 10.0.0.1:40000-10.0.0.2:443 --format json\n\n\
+        Exit codes: 0 done; 1 could not do it, or there is no such reset; 2 usage; 3 done, but an \
+        input was damaged.";
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Explain the resets in recorded captures.
+    #[command(long_about = ANALYZE, after_long_help = ANALYZE_EXAMPLES)]
     Analyze(Analyze),
     /// Tell the story of one reset, for whoever wants to check the verdict.
+    #[command(long_about = EXPLAIN, after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
 }
 
 /// Arguments of `analyze`.
 #[derive(Args, Debug)]
-#[command(
-    long_about = "Explains the resets in recorded captures.\n\n\
-        Reads pcap and pcapng, plain or compressed with gzip, zstd or lz4 (recognised by content). \
-        Several files are read as one tap, in the order of their timestamps.",
-    after_long_help = "Examples:\n  \
-        resetscope analyze trace.pcap\n  \
-        resetscope analyze --events resets.jsonl --interval 1m day/*.pcap.zst\n  \
-        tcpdump -w - -i eth0 tcp | resetscope analyze --events - -\n\n\
-        Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but an input was damaged \
-        (results up to the damage are printed)."
-)]
 pub struct Analyze {
     /// Captures to read; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -103,18 +117,6 @@ pub enum Telling {
 
 /// Arguments of `explain`.
 #[derive(Args, Debug)]
-#[command(
-    long_about = "Tells the story of one reset, for whoever wants to check the verdict: who, why, \
-        the packets around it, what each piece of evidence means, what else it may have been, \
-        what could not be known, and how to look at it in Wireshark.\n\n\
-        Without --frame and --flow it lists all resets, one line each.",
-    after_long_help = "Examples:\n  \
-        resetscope explain trace.pcap\n  \
-        resetscope explain trace.pcap --frame 1312\n  \
-        resetscope explain trace.pcap --flow 10.0.0.1:40000-10.0.0.2:443 --format json\n\n\
-        Exit codes: 0 done; 1 could not do it, or there is no such reset; 2 usage; 3 done, but an \
-        input was damaged."
-)]
 pub struct Explain {
     /// Captures to read, as one tap. They are read more than once, so standard input will not do.
     #[arg(required = true, value_name = "FILE")]

@@ -3,13 +3,15 @@
 //! In the order in which frames pass: [`source`] (captures as one tap) → [`feed`] (batches, and
 //! the passing of packet time) → [`worker`] (engines, and the exchange between them) →
 //! [`collect`] (one summary an interval, events in order) → [`sink`] (JSON, text). [`run`] puts
-//! them together, [`cli`] is the program around that.
+//! them together, [`cli`] is the program around that. [`live`] taps an interface instead: workers
+//! of its own, the same collector and sinks.
 //!
 //! Nothing here knows the rules of TCP: it moves frames in and summaries out.
 
 pub mod cli;
 pub mod collect;
 pub mod feed;
+pub mod live;
 pub mod run;
 pub mod sink;
 pub mod source;

@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod collect;
+pub mod config;
 pub mod feed;
 pub mod live;
 pub mod run;

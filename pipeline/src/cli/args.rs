@@ -31,6 +31,8 @@ pub struct Cli {
 pub enum Command {
     /// Explain the resets in recorded captures.
     Analyze(Analyze),
+    /// Explain the resets that pass a network interface, while they pass.
+    Monitor(Box<super::monitor::Monitor>),
 }
 
 /// Arguments of `analyze`.

@@ -3,6 +3,8 @@
 mod analyze;
 pub mod args;
 mod exit;
+pub mod monitor;
+mod privilege;
 
 use std::process::ExitCode;
 
@@ -15,5 +17,6 @@ use args::{Cli, Command};
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Analyze(args) => exit::code(analyze::analyze(&args)),
+        Command::Monitor(args) => exit::code(monitor::monitor(*args)),
     }
 }

@@ -76,16 +76,14 @@ impl<'a> Iterator for Frames<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Frame<'a>> {
-        if self.left == 0 {
-            return None;
-        }
-        self.left -= 1;
+        // Whatever ends this early leaves no bytes for another frame.
         let rest = take(&mut self.rest);
+        self.left = self.left.checked_sub(1)?;
         let header = Header::read(rest)?;
         let len = if self.left == 0 { rest.len() } else { header.next };
         let (bytes, rest) = rest.split_at_mut_checked(len)?;
-        self.rest = rest;
         let (bytes, tag) = header.frame(bytes)?;
+        self.rest = rest;
         let time_ns = self.stamps.apply(header.time_ns);
         self.last_ns = self.last_ns.max(time_ns);
         self.count += 1;

@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn users_are_found_by_name_and_number() {
-        let accounts = "root:x:0:0:root:/root:/bin/sh\nbroken\nnobody:x:65534:65533::/:/bin/false\n";
+        let accounts =
+            "root:x:0:0:root:/root:/bin/sh\nbroken\nnobody:x:65534:65533::/:/bin/false\n";
         for (user, want) in [
             ("root", Some((0, 0))),
             ("nobody", Some((65534, 65533))),

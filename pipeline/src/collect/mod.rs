@@ -16,8 +16,8 @@ use resetscope_core::memory::settle::Settler;
 use crate::feed::Span;
 use crate::worker::Message;
 
-use order::{Item, Order};
 pub use order::OrderBy;
+use order::{Item, Order};
 use top::Top;
 
 /// One interval of all workers.

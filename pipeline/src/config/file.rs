@@ -156,7 +156,10 @@ mod tests {
 
     #[test]
     fn the_annotated_file_is_the_default() {
-        assert_eq!(parse(ANNOTATED), Ok(Config { interface: Some("eth0".into()), ..Config::default() }));
+        assert_eq!(
+            parse(ANNOTATED),
+            Ok(Config { interface: Some("eth0".into()), ..Config::default() })
+        );
     }
 
     #[test]

@@ -144,7 +144,11 @@ impl Ring {
     fn join(&self, group: Option<u16>) -> io::Result<u16> {
         let unique = if group.is_none() { libc::PACKET_FANOUT_FLAG_UNIQUEID } else { 0 };
         let mode = libc::PACKET_FANOUT_HASH | unique;
-        set_packet(&self.socket, libc::PACKET_FANOUT, &(u32::from(group.unwrap_or(0)) | mode << 16))?;
+        set_packet(
+            &self.socket,
+            libc::PACKET_FANOUT,
+            &(u32::from(group.unwrap_or(0)) | mode << 16),
+        )?;
         let mut told: c_int = 0;
         get_option(&self.socket, libc::SOL_PACKET, libc::PACKET_FANOUT, &mut told)?;
         Ok((told & 0xffff) as u16)

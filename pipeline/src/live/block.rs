@@ -17,7 +17,8 @@ const ADDRESSES_BYTES: usize = 12;
 /// Tag protocol of frames whose kernel does not tell it: that of IEEE 802.1Q.
 const VLAN_PROTOCOL: u16 = 0x8100;
 
-const VLAN_TCI: usize = offset_of!(tpacket3_hdr, hv1) + offset_of!(tpacket_hdr_variant1, tp_vlan_tci);
+const VLAN_TCI: usize =
+    offset_of!(tpacket3_hdr, hv1) + offset_of!(tpacket_hdr_variant1, tp_vlan_tci);
 const VLAN_TPID: usize =
     offset_of!(tpacket3_hdr, hv1) + offset_of!(tpacket_hdr_variant1, tp_vlan_tpid);
 
@@ -184,7 +185,8 @@ mod tests {
     impl Written {
         fn bytes(&self) -> Vec<u8> {
             let mut bytes = vec![0; usize::from(self.start)];
-            let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+            let mut put =
+                |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
             put(offset_of!(tpacket3_hdr, tp_next_offset), &self.next.to_ne_bytes());
             put(offset_of!(tpacket3_hdr, tp_sec), &self.seconds.to_ne_bytes());
             put(offset_of!(tpacket3_hdr, tp_nsec), &5_u32.to_ne_bytes());

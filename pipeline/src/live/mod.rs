@@ -131,8 +131,7 @@ pub fn run(
 ) -> Result<(), TapError> {
     let workers = plan.workers.max(1);
     let each = Config { flows: plan.engine.flows.div_ceil(workers), ..plan.engine.clone() };
-    let engines =
-        (0..workers).map(|_| Engine::new(&each, 0, 1)).collect::<Result<Vec<_>, _>>()?;
+    let engines = (0..workers).map(|_| Engine::new(&each, 0, 1)).collect::<Result<Vec<_>, _>>()?;
     let (send, receive) = bounded(QUEUE);
     let taken = Arc::new(AtomicU64::new(0));
     let mut counted = Counted { sink, taken: Arc::clone(&taken) };

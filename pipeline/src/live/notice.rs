@@ -75,7 +75,7 @@ impl fmt::Display for Notice {
             Self::Up { name } => write!(f, "{name} is up"),
             Self::Gone { name, times: 1 } => write!(f, "{name} went away; waiting for it"),
             Self::Gone { name, times } => {
-                write!(f, "{name} went away, for the {times}th time; waiting for it")
+                write!(f, "{name} went away, {times} times so far; waiting for it")
             }
             Self::Back { name } => write!(f, "{name} is back; listening again"),
             Self::Unusable { reason } => write!(f, "{reason}; trying again"),

@@ -99,10 +99,10 @@ impl Tap {
         let mut sockets = self.spares.split_off(self.spares.len().saturating_sub(self.workers));
         while sockets.len() < self.workers {
             // Only who kept the privilege gets any more.
-            sockets.push(Socket::open().map_err(|_| TapError::Spent {
-                name: self.name.clone(),
-                times: self.gone,
-            })?);
+            sockets.push(
+                Socket::open()
+                    .map_err(|_| TapError::Spent { name: self.name.clone(), times: self.gone })?,
+            );
         }
         open_rings(sockets, interface, &self.ringwork.setup(interface)?)
     }

@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::exit::Outcome;
 use super::privilege;
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
+use crate::live::filter::Expression;
 use crate::live::notice::Notice;
 use crate::live::tap::Tap;
 use crate::live::{Plan, Ringwork, Signals, run};
@@ -174,6 +175,7 @@ fn plan(config: &Config) -> Result<Plan> {
     if !block_bytes.is_power_of_two() {
         bail!("af_packet.block_kib must be a power of two, and {} is not", tap.block_kib.get());
     }
+    let filter = tap.filter.as_deref().map(str::parse::<Expression>).transpose()?;
     let ring_bytes = (tap.ring_mib.as_u32() << 20).max(2 * block_bytes);
     Ok(Plan {
         interface,
@@ -188,6 +190,7 @@ fn plan(config: &Config) -> Result<Plan> {
             block_timeout_ms: tap.block_timeout_ms.as_u32(),
             promiscuous: tap.promiscuous,
             snaplen: tap.snaplen.as_u32(),
+            filter,
         },
         engine: EngineConfig { flows: config.flows.as_usize(), ..EngineConfig::default() },
     })

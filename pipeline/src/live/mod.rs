@@ -48,6 +48,7 @@ use af_packet::Setup;
 use clock::Clock;
 use control::Control;
 use error::TapError;
+use filter::Expression;
 use interface::Interface;
 use notice::Notice;
 use report::Reporter;
@@ -70,21 +71,26 @@ pub struct Ringwork {
     pub promiscuous: bool,
     /// Bytes of a frame that are kept.
     pub snaplen: u32,
+    /// Which frames are seen; all if `None`.
+    pub filter: Option<Expression>,
 }
 
 impl Ringwork {
-    fn setup(&self, interface: &Interface) -> Result<Setup, TapError> {
-        let mut filter = filter::take_all(self.snaplen);
+    fn setup(&self, interface: &Interface) -> Setup {
+        let mut filter = match &self.filter {
+            Some(expression) => expression.compile(interface.link, self.snaplen),
+            None => filter::take_all(self.snaplen),
+        };
         if interface.loopback {
             filter = filter::program::incoming_only(&filter);
         }
-        Ok(Setup {
+        Setup {
             ring_bytes: self.ring_bytes,
             block_bytes: self.block_bytes,
             block_timeout_ms: self.block_timeout_ms,
             promiscuous: self.promiscuous,
             filter,
-        })
+        }
     }
 }
 

@@ -104,7 +104,7 @@ impl Tap {
                     .map_err(|_| TapError::Spent { name: self.name.clone(), times: self.gone })?,
             );
         }
-        open_rings(sockets, interface, &self.ringwork.setup(interface)?)
+        open_rings(sockets, interface, &self.ringwork.setup(interface))
     }
 
     /// Looks at the interface and does what follows.
@@ -113,13 +113,13 @@ impl Tap {
     /// [`TapError::Spent`].
     pub(super) fn look(&mut self) -> Result<Change, TapError> {
         match self.interface.take() {
-            Some(interface) => Ok(self.watch(interface)),
+            Some(interface) => Ok(self.watch(&interface)),
             None => self.await_interface(),
         }
     }
 
     /// Looks after an interface that is listened on.
-    fn watch(&mut self, known: Interface) -> Change {
+    fn watch(&mut self, known: &Interface) -> Change {
         let name = || known.name.clone();
         let now = self.inquiry.find(&known.name).ok();
         let Some(now) = now.filter(|now| now.index == known.index) else {

@@ -207,6 +207,62 @@ fn events_are_written_while_the_tap_goes_on() {
 }
 
 #[test]
+fn an_output_that_stands_still_makes_intervals_longer_and_loses_nothing() {
+    let Some(net) = Net::new() else { return };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resetscope"));
+    command.args(["monitor", "-i", "tap", "--format", "json", "--events", "-"]).args(ONE);
+    let mut tap = Program::start_unread(&net, &mut command);
+    tap.says("listening on tap");
+    // More events than a pipe holds.
+    let mut resets = traffic::connections(&net, 40);
+    wait_for("the warning", || {
+        tap.signal(Signal::HUP);
+        tap.has_said("summaries wait to be taken off").then_some(())
+    });
+    resets += traffic::connections(&net, 5);
+    tap.read_on();
+    let ended = tap.stop();
+    assert!(ended.status.success(), "{}", ended.said);
+    let summaries = ended.said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let (mut events, mut unlisted) = (0, 0);
+    for summary in summaries {
+        assert_balanced(&summary);
+        events += number(&summary, "/resets/events");
+        unlisted += number(&summary, "/resets/unlisted");
+    }
+    assert_eq!(events, resets);
+    assert_eq!(ended.lines.len() as u64 + unlisted, resets);
+}
+
+#[test]
+fn a_filter_is_applied_before_frames_are_counted() {
+    let Some(net) = Net::new() else { return };
+    let arguments = ["--filter", "tcp port 81 or 7", "--workers", "2"];
+    let tap = Program::listening(&net, &[&ONE[..], &arguments].concat());
+    traffic::connections(&net, 4);
+    let summary = summary_of(&tap.stop());
+    assert_eq!(number(&summary, "/frames/received"), 8, "four SYNs, four RSTs: {summary}");
+    assert_eq!(number(&summary, "/resets/by_cause/closed_port"), 4);
+}
+
+#[test]
+fn loopback_shows_each_frame_once() {
+    let Some(net) = Net::new() else { return };
+    net.ip_server(&["link", "set", "lo", "up"]);
+    for workers in ["1", "2"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_resetscope"));
+        command.args(["monitor", "-i", "lo", "--format", "json", "--workers", workers]).args(ONE);
+        let mut tap = Program::start(&net, &mut command);
+        tap.says("listening on lo");
+        let refused = net.on_server(|| std::net::TcpStream::connect("127.0.0.1:81"));
+        assert!(refused.is_err(), "nobody listens");
+        let summary = summary_of(&tap.stop());
+        assert_eq!(number(&summary, "/frames/received"), 2, "{summary}");
+        assert_eq!(number(&summary, "/resets/events"), 1, "{summary}");
+    }
+}
+
+#[test]
 fn what_the_kernel_drops_is_in_the_ledger() {
     const SENT: usize = 30_000;
     let Some(net) = Net::new() else { return };

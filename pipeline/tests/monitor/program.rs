@@ -1,7 +1,7 @@
 //! Programs under test and beside it: started, waited for by what they say, ended.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A running program whose lines are read as they come.
 pub(crate) struct Program {
     child: Child,
+    stdout: Option<ChildStdout>,
     lines: Receiver<String>,
+    to_lines: Option<Sender<String>>,
     remarks: Receiver<String>,
     /// Lines of stderr so far.
     pub(crate) said: Vec<String>,
@@ -36,13 +38,34 @@ pub(crate) struct Ended {
 impl Program {
     /// Starts a program on the server side of `net`.
     pub(crate) fn start(net: &Net, command: &mut Command) -> Self {
+        Self::start_with(net, command, false)
+    }
+
+    /// Starts a program whose stdout nobody takes until [`Self::read_on`].
+    pub(crate) fn start_unread(net: &Net, command: &mut Command) -> Self {
+        Self::start_with(net, command, true)
+    }
+
+    fn start_with(net: &Net, command: &mut Command, unread: bool) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = net.on_server(|| command.spawn()).unwrap();
-        let (send, lines) = channel();
-        read(child.stdout.take().unwrap(), send);
+        let stdout = child.stdout.take();
         let (send, remarks) = channel();
         read(child.stderr.take().unwrap(), send);
-        Self { child, lines, remarks, said: Vec::new() }
+        let (send, lines) = channel();
+        let mut program =
+            Self { child, stdout, lines, to_lines: Some(send), remarks, said: Vec::new() };
+        if !unread {
+            program.read_on();
+        }
+        program
+    }
+
+    /// Takes what it writes to stdout from now on.
+    pub(crate) fn read_on(&mut self) {
+        if let (Some(stdout), Some(lines)) = (self.stdout.take(), self.to_lines.take()) {
+            read(stdout, lines);
+        }
     }
 
     /// Starts `resetscope monitor` with JSON summaries.
@@ -57,6 +80,12 @@ impl Program {
         let mut program = Self::monitor(net, arguments);
         program.says("listening on tap");
         program
+    }
+
+    /// Whether a line of stderr that has come contains `text`.
+    pub(crate) fn has_said(&mut self, text: &str) -> bool {
+        self.said.extend(self.remarks.try_iter());
+        self.said.iter().any(|line| line.contains(text))
     }
 
     /// Waits until a line of stderr contains `text`.

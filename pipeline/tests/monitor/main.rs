@@ -4,6 +4,13 @@
 //! These tests make network namespaces, which takes root and `ip`; without them they say so and
 //! pass.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed"
+)]
+
 mod net;
 mod program;
 mod raw;

@@ -11,7 +11,7 @@
 use std::ffi::c_void;
 use std::io;
 use std::mem::offset_of;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -397,10 +397,4 @@ fn interface_request(
     // SAFETY: both requests read the name and write one member of the live structure.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut asked) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(asked) }
-}
-
-impl AsFd for Ring {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
 }

@@ -194,6 +194,13 @@ impl Engine {
         self.shards.iter().filter_map(Shard::oldest_open_frame).min()
     }
 
+    /// The time of the oldest event that is still open, in nanoseconds since 1970-01-01 UTC: every
+    /// event of an earlier RST has been judged. `None` when none is open.
+    #[must_use]
+    pub fn oldest_open_time(&self) -> Option<u64> {
+        self.shards.iter().filter_map(Shard::oldest_open_time).min()
+    }
+
     /// Hands over the interval so far and begins another.
     #[must_use]
     pub fn take_interval(&mut self) -> Interval {

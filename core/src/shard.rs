@@ -80,10 +80,18 @@ impl Shard {
 
     /// The frame of the oldest event that is still open.
     pub(crate) fn oldest_open_frame(&self) -> Option<u64> {
+        self.oldest_open().map(|event| event.rst.frame)
+    }
+
+    /// The time of the oldest event that is still open.
+    pub(crate) fn oldest_open_time(&self) -> Option<u64> {
+        self.oldest_open().map(|event| event.rst.time_ns)
+    }
+
+    fn oldest_open(&self) -> Option<&OpenEvent> {
         (self.head..self.tail)
             .filter_map(|ticket| self.ring.get(self.place(ticket)))
             .find(|event| event.open)
-            .map(|event| event.rst.frame)
     }
 
     #[inline]

@@ -3,7 +3,8 @@
 //! In the order in which frames pass: [`source`] (captures as one tap) → [`feed`] (batches, and
 //! the passing of packet time) → [`worker`] (engines, and the exchange between them) →
 //! [`collect`] (one summary an interval, events in order) → [`sink`] (JSON, text). [`run`] puts
-//! them together, [`cli`] is the program around that.
+//! them together, [`cli`] is the program around that. [`live`] taps an interface instead: workers
+//! of its own, the same collector and sinks.
 //!
 //! [`explain`] tells the story of one reset to whoever wants to check the judge.
 //!
@@ -12,9 +13,11 @@
 
 pub mod cli;
 pub mod collect;
+pub mod config;
 pub mod explain;
 pub mod feed;
 pub mod huge_pages;
+pub mod live;
 pub mod run;
 pub mod sink;
 pub mod source;

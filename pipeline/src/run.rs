@@ -9,7 +9,7 @@ use crossbeam::channel::{Sender, bounded};
 use resetscope_core::engine::{Config, Engine};
 use resetscope_core::flow::table::NoMemory;
 
-use crate::collect::{Sink, collect};
+use crate::collect::{OrderBy, Sink, collect};
 use crate::feed::Feed;
 use crate::huge_pages;
 use crate::source::{Damage, Progress, Source, SourceError};
@@ -81,7 +81,7 @@ pub fn run(
         spawn_workers(scope, engines, &feed, &send).map_err(RunError::Thread)?;
         drop(send);
         let watcher = scope.spawn(|| progress(&feed, &done, watch));
-        let collected = collect(&receive, workers, sink);
+        let collected = collect(&receive, workers, OrderBy::Frame, sink);
         // Workers whose collector has gone find the channel closed and the feed stopped.
         drop(receive);
         if collected.is_err() {

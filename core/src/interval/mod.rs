@@ -13,23 +13,27 @@ use crate::skip::Skip;
 
 use histogram::{Histograms, Metric};
 
-/// Why a frame was dissected and then not analysed; the value is the counter's index.
+/// Why overload kept a frame from being analysed; the value is the counter's index.
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shed {
     /// The flow table was full of flows that may not give way to this packet's.
     TableFull,
+    /// The kernel had no room left for it in the ring of a live tap: it never got here, and its
+    /// length is not known. Counted as received, too, so that the ledger is that of the tap.
+    KernelDrop,
 }
 
 impl Shed {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 1] = [Self::TableFull];
+    pub const ALL: [Self; 2] = [Self::TableFull, Self::KernelDrop];
 
     /// The reason's name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::TableFull => "table_full",
+            Self::KernelDrop => "kernel_drop",
         }
     }
 }
@@ -37,9 +41,9 @@ impl Shed {
 /// The packet ledger: every frame is in exactly one bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Frames received from the source.
+    /// Frames received from the source, those of [`Shed::KernelDrop`] among them.
     pub received: u64,
-    /// Their bytes on the wire.
+    /// Their bytes on the wire, as far as the source told their lengths.
     pub bytes: u64,
     /// Frames that became part of a flow.
     pub analysed: u64,
@@ -71,6 +75,14 @@ impl Ledger {
     pub fn shed(&mut self, reason: Shed) {
         if let Some(count) = self.shed.get_mut(reason as usize) {
             *count += 1;
+        }
+    }
+
+    /// Counts `frames` that the kernel dropped before they got here.
+    pub fn kernel_dropped(&mut self, frames: u64) {
+        self.received += frames;
+        if let Some(count) = self.shed.get_mut(Shed::KernelDrop as usize) {
+            *count += frames;
         }
     }
 

@@ -73,6 +73,12 @@ impl<T> Settler<T> {
         self.waiting.push_back((tag, judged));
     }
 
+    /// Nothing before `now_ns` will come any more: what waited for it need not wait longer. For live
+    /// traffic, where time goes on without packets.
+    pub fn advance(&mut self, now_ns: u64) {
+        self.now_ns = self.now_ns.max(now_ns);
+    }
+
     /// The next event whose surroundings are known well enough; all of them when `at_end`.
     pub fn settled(&mut self, at_end: bool) -> Option<(T, Judged, Event)> {
         let (_, first) = self.waiting.front()?;

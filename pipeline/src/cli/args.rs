@@ -9,6 +9,8 @@ use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
+use super::monitor::{MONITOR, MONITOR_EXAMPLES, Monitor};
+
 /// Finds out who sent each TCP reset, and why.
 #[derive(Debug, Parser)]
 #[command(
@@ -59,6 +61,9 @@ pub enum Command {
     /// Tell the story of one reset, for whoever wants to check the verdict.
     #[command(long_about = EXPLAIN, after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// Explain the resets that pass a network interface, while they pass.
+    #[command(long_about = MONITOR, after_long_help = MONITOR_EXAMPLES)]
+    Monitor(Box<Monitor>),
 }
 
 /// Arguments of `analyze`.

@@ -4,6 +4,8 @@ mod analyze;
 pub mod args;
 mod exit;
 mod explain;
+pub mod monitor;
+mod privilege;
 
 use std::process::ExitCode;
 
@@ -17,5 +19,6 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Analyze(args) => exit::code(analyze::analyze(&args)),
         Command::Explain(args) => exit::code(explain::explain(&args)),
+        Command::Monitor(args) => exit::code(monitor::monitor(*args)),
     }
 }

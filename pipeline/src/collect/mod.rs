@@ -16,6 +16,7 @@ use resetscope_core::memory::settle::Settler;
 use crate::feed::Span;
 use crate::worker::Message;
 
+pub use order::OrderBy;
 use order::{Item, Order};
 use top::Top;
 
@@ -31,7 +32,7 @@ pub struct Summary {
 
 /// Where results go. An error ends the run.
 pub trait Sink {
-    /// Takes an event; they come in the order of their frames.
+    /// Takes an event; they come in the order that [`collect`] was asked for.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -54,17 +55,19 @@ struct Pending {
     moved: BTreeMap<(Subcause, Subcause), u64>,
 }
 
-/// Collects until every worker has handed over its last interval.
+/// Collects until every worker has handed over its last interval. Reports go by `by`, and so do the
+/// watermarks in the messages.
 ///
 /// # Errors
 /// The first error of the sink.
 pub fn collect(
     messages: &Receiver<Message>,
     workers: usize,
+    by: OrderBy,
     sink: &mut dyn Sink,
 ) -> io::Result<()> {
     let mut collector = Collector {
-        order: Order::new(workers),
+        order: Order::new(workers, by),
         settler: Settler::default(),
         pending: BTreeMap::new(),
         workers,
@@ -88,10 +91,10 @@ impl Collector {
         match message {
             Message::Events { worker, seq, events, sightings, watermark } => {
                 for judged in events {
-                    self.order.add(Item::Event(seq, Box::new(judged)));
+                    self.order.add(worker, Item::Event(seq, Box::new(judged)));
                 }
                 for sighting in sightings {
-                    self.order.add(Item::Sighting(sighting));
+                    self.order.add(worker, Item::Sighting(sighting));
                 }
                 self.order.reached(worker, watermark);
             }
@@ -111,6 +114,11 @@ impl Collector {
                 Item::Sighting(sighting) => self.settler.sighting(&sighting),
                 Item::Event(seq, judged) => self.settler.event(seq, *judged),
             }
+            self.settle(sink, false)?;
+        }
+        if let Some(time_ns) = self.order.safe_time_ns() {
+            // Time goes on although no frame says so.
+            self.settler.advance(time_ns);
             self.settle(sink, false)?;
         }
         if at_end {

@@ -12,7 +12,10 @@ use resetscope_core::judge::event::Event;
 use crate::collect::{Sink, Summary};
 
 /// How summaries are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Text for a person.
     Table,

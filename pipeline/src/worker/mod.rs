@@ -37,7 +37,8 @@ pub enum Message {
         events: Vec<Judged>,
         /// Services seen accepting, in no particular order.
         sightings: Vec<Sighting>,
-        /// All events and sightings of frames before this one have been sent.
+        /// All events and sightings of frames before this one have been sent: a frame number, or
+        /// a time in nanoseconds since 1970-01-01 UTC, as [`crate::collect::OrderBy`] says.
         watermark: u64,
     },
     /// The worker's part of an interval that has ended.

@@ -1,0 +1,124 @@
+//! The configuration of a live tap: defaults, a TOML file over them, the command line over both.
+//!
+//! Every value is checked where it is parsed, so that a file's mistakes are told with their place
+//! and the same bounds hold on the command line.
+
+mod file;
+mod value;
+
+use std::path::PathBuf;
+
+use resetscope_core::limits::FLOWS_DEFAULT;
+use serde::{Deserialize, Serialize};
+
+pub use file::{ConfigError, read, text};
+pub use value::{Cores, Length, Within};
+
+use crate::sink::Format;
+
+/// Threads that analyse live traffic: more than the engine has shards make no sense.
+pub type Workers = Within<1, 64>;
+
+/// Connections to remember at once.
+pub type Flows = Within<1, { 1 << 32 }>;
+
+/// Bytes of a frame to keep: below 64 not even the headers fit, and the kernel cuts at 256 KiB.
+pub type Snaplen = Within<64, 262_144>;
+
+/// Microseconds of looking at an empty ring, up to a second.
+pub type BusyPoll = Within<0, 1_000_000>;
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The interface to listen on.
+    pub interface: Option<String>,
+    /// Length of an interval.
+    pub interval: Length,
+    /// When to end; never by itself if not given.
+    pub duration: Option<Length>,
+    /// How summaries are printed.
+    pub format: Format,
+    /// Where events go, if anywhere; `-` is stdout.
+    pub events: Option<PathBuf>,
+    /// Services and hosts to list in each summary.
+    pub top: usize,
+    /// No remarks.
+    pub quiet: bool,
+    /// Threads that analyse; as many as `cores` names, or one, if not given.
+    pub workers: Option<Workers>,
+    /// The cores for them, in their order.
+    pub cores: Option<Cores>,
+    /// Connections to remember at once, all workers together.
+    pub flows: Flows,
+    /// The user to become once the tap is open.
+    pub user: Option<String>,
+    /// What only AF_PACKET has.
+    pub af_packet: AfPacket,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interface: None,
+            interval: Length::seconds(10),
+            duration: None,
+            format: Format::Table,
+            events: None,
+            top: 5,
+            quiet: false,
+            workers: None,
+            cores: None,
+            flows: Within::constant::<{ FLOWS_DEFAULT as u64 }>(),
+            user: None,
+            af_packet: AfPacket::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The number of workers.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        match (&self.workers, &self.cores) {
+            (Some(workers), _) => workers.as_usize(),
+            (None, Some(cores)) => cores.list().len().max(1),
+            (None, None) => 1,
+        }
+    }
+}
+
+/// The part of the configuration that only AF_PACKET has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AfPacket {
+    /// Which frames to see; all if not given.
+    pub filter: Option<String>,
+    /// Bytes of a frame to keep.
+    pub snaplen: Snaplen,
+    /// Whether to ask for frames that are addressed to others.
+    pub promiscuous: bool,
+    /// Memory of each worker's ring, in MiB.
+    pub ring_mib: Within<1, 2048>,
+    /// Memory of a block of the ring, in KiB: a power of two.
+    pub block_kib: Within<64, 16_384>,
+    /// Milliseconds until a block is handed over that is not full.
+    pub block_timeout_ms: Within<1, 1000>,
+    /// Microseconds to look at an empty ring before sleeping.
+    pub busy_poll_us: BusyPoll,
+}
+
+impl Default for AfPacket {
+    fn default() -> Self {
+        Self {
+            filter: None,
+            snaplen: Within::constant::<256>(),
+            promiscuous: true,
+            ring_mib: Within::constant::<64>(),
+            block_kib: Within::constant::<256>(),
+            block_timeout_ms: Within::constant::<10>(),
+            busy_poll_us: Within::constant::<0>(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What a live worker hands to the collector, without ever waiting for it.
+
+use std::collections::VecDeque;
+
+use crossbeam::channel::{Sender, TrySendError};
+use resetscope_core::engine::Engine;
+use resetscope_core::interval::Interval;
+
+use crate::feed::Span;
+use crate::worker::Message;
+
+/// A worker's end of the collector's queue. While that is full, events are counted and dropped;
+/// intervals wait here, and as the collector takes a worker's messages in order, so long no more
+/// events follow.
+pub(super) struct Reporter {
+    worker: usize,
+    /// The interval that events are judged in.
+    seq: u64,
+    collector: Sender<Message>,
+    /// Events of the current interval whose details were dropped.
+    unlisted: u64,
+    waiting: VecDeque<(Span, Box<Interval>)>,
+}
+
+impl Reporter {
+    /// The end of worker `worker`.
+    pub(super) fn new(worker: usize, collector: Sender<Message>) -> Self {
+        Self { worker, seq: 0, collector, unlisted: 0, waiting: VecDeque::new() }
+    }
+
+    /// Reports what has been judged. All frames before `through_ns` have been analysed.
+    pub(super) fn report(&mut self, engine: &mut Engine, through_ns: u64) {
+        self.send_waiting();
+        let watermark = engine.oldest_open_time().map_or(through_ns, |open| open.min(through_ns));
+        let events: Vec<_> = engine.drain_events().collect();
+        let sightings: Vec<_> = engine.drain_sightings().collect();
+        let count = events.len() as u64;
+        let (worker, seq) = (self.worker, self.seq);
+        let message = Message::Events { worker, seq, events, sightings, watermark };
+        if !self.waiting.is_empty() || self.collector.try_send(message).is_err() {
+            self.unlisted += count;
+        }
+    }
+
+    /// Hands over the interval; events from now on belong to `next_seq`.
+    pub(super) fn hand_over(&mut self, engine: &mut Engine, span: Span, next_seq: u64) {
+        let mut interval = Box::new(engine.take_interval());
+        interval.resets.unlisted += std::mem::take(&mut self.unlisted);
+        self.waiting.push_back((span, interval));
+        self.seq = next_seq;
+        self.send_waiting();
+    }
+
+    fn send_waiting(&mut self) {
+        while let Some((span, interval)) = self.waiting.pop_front() {
+            match self.collector.try_send(Message::Interval { span, interval }) {
+                Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+                Err(TrySendError::Full(message)) => {
+                    if let Message::Interval { span, interval } = message {
+                        self.waiting.push_front((span, interval));
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hands over the last interval and all events before it, as soon as the collector takes them:
+    /// there is nothing else left to do.
+    pub(super) fn finish(mut self, engine: &mut Engine, span: Span) {
+        for (span, interval) in self.waiting.drain(..) {
+            // A collector that has gone does not want anything any more.
+            let _ = self.collector.send(Message::Interval { span, interval });
+        }
+        let (worker, seq) = (self.worker, self.seq);
+        let events = engine.drain_events().collect();
+        let sightings = engine.drain_sightings().collect();
+        let watermark = u64::MAX;
+        let _ = self.collector.send(Message::Events { worker, seq, events, sightings, watermark });
+        let mut interval = Box::new(engine.take_interval());
+        interval.resets.unlisted += self.unlisted;
+        let _ = self.collector.send(Message::Interval { span, interval });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam::channel::bounded;
+    use resetscope_core::engine::Config;
+    use resetscope_core::frame::{Frame, LinkType};
+
+    /// An Ethernet frame with a bare RST of the flow with this client port.
+    fn reset(port: u16) -> Vec<u8> {
+        let mut frame = vec![0; 12];
+        frame.extend_from_slice(&[8, 0, 0x45, 0, 0, 40, 0, 1, 0, 0, 64, 6, 0, 0]);
+        frame.extend_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2, 0, 80]);
+        frame.extend_from_slice(&port.to_be_bytes());
+        frame.extend_from_slice(&[0, 0, 0, 9, 0, 0, 0, 0, 0x50, 4, 0, 0, 0, 0, 0, 0]);
+        frame
+    }
+
+    fn judged(engine: &mut Engine, ports: std::ops::Range<u16>) {
+        for port in ports {
+            let bytes = reset(port);
+            let frame = Frame { bytes: &bytes, wire_len: 54, time_ns: 1, link: LinkType::ETHERNET };
+            engine.push([frame], 1);
+        }
+        engine.finish();
+    }
+
+    #[test]
+    fn a_full_queue_costs_event_details_and_nothing_else() {
+        let mut engine = Engine::new(&Config { flows: 4096, ..Config::default() }, 0, 1).unwrap();
+        let (send, receive) = bounded(2);
+        let mut reporter = Reporter::new(0, send);
+        let span = |seq| Span { seq, start_ns: seq, end_ns: seq + 1 };
+        judged(&mut engine, 0..3);
+        reporter.report(&mut engine, 10);
+        reporter.report(&mut engine, 11);
+        judged(&mut engine, 3..7);
+        reporter.report(&mut engine, 12);
+        reporter.hand_over(&mut engine, span(0), 1);
+        judged(&mut engine, 7..8);
+        reporter.report(&mut engine, 13);
+        let mut messages: Vec<Message> = receive.try_iter().collect();
+        let finish = std::thread::spawn(move || reporter.finish(&mut engine, span(1)));
+        messages.extend(receive.iter());
+        finish.join().unwrap();
+        let mut seen = Vec::new();
+        for message in messages {
+            match message {
+                Message::Events { seq, events, .. } => seen.push((seq, events.len() as u64, 0)),
+                Message::Interval { span, interval } => {
+                    let resets = &interval.resets;
+                    seen.push((span.seq, resets.events, resets.unlisted));
+                }
+            }
+        }
+        assert_eq!(
+            seen,
+            [
+                (0, 3, 0),
+                (0, 0, 0),
+                (0, 7, 4), // the interval counts all, four of them without details
+                (1, 0, 0),
+                (1, 1, 1), // judged while the first interval still waited
+            ]
+        );
+    }
+}

@@ -5,6 +5,7 @@
 
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
+use crate::flow::prefetch::{self, LINE};
 use crate::flow::record::{FlowRecord, elapsed, ended, micros, seen, state};
 use crate::flow::table::{AGE_MAX, Class, FlowTable, Slot};
 use crate::interval::histogram::Metric;
@@ -38,6 +39,9 @@ impl Report<'_> {
         }
     }
 }
+
+/// How many events ahead of its judgement an event's memory is asked for.
+const EVENTS_AHEAD: u64 = 4;
 
 /// One logical shard.
 pub(crate) struct Shard {
@@ -128,13 +132,34 @@ impl Shard {
                 break;
             }
             self.close(self.place(self.head), report);
-            self.head += 1;
+            self.pass_head();
         }
         if self.clock_ns >= self.tick_at_ns {
             self.turn();
         }
         let verdict = self.oldest().map_or(u64::MAX, |event| event.deadline_ns);
         self.next_due_ns = verdict.min(self.tick_at_ns);
+    }
+
+    /// Leaves the oldest event behind. Events are judged long after they were written, so the memory
+    /// of those whose turn comes soon is asked for now: first theirs, then their flows'.
+    fn pass_head(&mut self) {
+        self.head += 1;
+        let ahead = self.head + EVENTS_AHEAD;
+        if ahead < self.tail
+            && let Some(event) = self.ring.get(self.place(ahead))
+        {
+            let start = std::ptr::from_ref(event).cast::<u8>();
+            (0..size_of::<OpenEvent>()).step_by(LINE).for_each(|at| {
+                prefetch::line(start.wrapping_add(at));
+            });
+        }
+        let soon = self.head + EVENTS_AHEAD / 2;
+        if soon < self.tail
+            && let Some(event) = self.ring.get(self.place(soon))
+        {
+            self.table.prefetch_slot(event.slot);
+        }
     }
 
     fn oldest(&self) -> Option<&OpenEvent> {
@@ -376,7 +401,7 @@ impl Shard {
             event.after.window_cut = true;
         }
         self.close(place, report);
-        self.head += 1;
+        self.pass_head();
     }
 
     /// Opens an event for a RST; judges the oldest first when there is no room. Returns its place.
@@ -442,7 +467,7 @@ impl Shard {
     pub(crate) fn finish(&mut self, report: &mut Report<'_>) {
         while self.head != self.tail {
             self.close(self.place(self.head), report);
-            self.head += 1;
+            self.pass_head();
         }
     }
 }

@@ -39,8 +39,8 @@ pub struct Plan {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The flow tables do not fit.
-    #[error("cannot reserve the flow table; lower --flows")]
-    Memory(#[from] NoMemory),
+    #[error("cannot reserve the memory of the flow tables; lower --flows")]
+    Memory(NoMemory),
     /// The results could not be written.
     #[error("cannot write the results")]
     Write(#[source] io::Error),
@@ -50,6 +50,12 @@ pub enum RunError {
     /// The system refused a thread.
     #[error("cannot start a worker thread")]
     Thread(#[source] io::Error),
+}
+
+impl From<NoMemory> for RunError {
+    fn from(error: NoMemory) -> Self {
+        Self::Memory(error)
+    }
 }
 
 /// Runs `plan` over `source` into `sink`, and returns what was damaged in the input. `watch` is

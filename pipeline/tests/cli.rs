@@ -528,3 +528,27 @@ fn a_signal_ends_the_waiting_for_the_first_frame() {
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
     drop(writer);
 }
+
+#[test]
+fn events_are_never_written_over_a_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let corpus =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/corpus/six-causes.pcap.gz");
+    let capture = folder.path().join("capture.pcap.gz");
+    let link = folder.path().join("events.jsonl");
+    std::fs::copy(corpus, &capture).unwrap();
+    std::fs::hard_link(&capture, &link).unwrap();
+    let before = std::fs::read(&capture).unwrap();
+    for events in [&capture, &link] {
+        let run = assert_cmd::Command::cargo_bin("resetscope")
+            .unwrap()
+            .args(["analyze", "--events"])
+            .arg(events)
+            .arg(&capture)
+            .output()
+            .unwrap();
+        assert_eq!(run.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&run.stderr).contains("that is the capture"));
+        assert_eq!(std::fs::read(&capture).unwrap(), before, "the capture is as it was");
+    }
+}

@@ -118,12 +118,19 @@ impl Note<'_> {
                 "The connection had been reset before; {} later packets.",
                 Answers(event.packets)
             ),
-            Subcause::IdleStateLost => write!(
-                f,
-                "After {idle} of silence (a known timer: {} s) the first packet met a device \
-                 that had forgotten the connection.",
-                fact(Fact::IdleTier)
-            ),
+            Subcause::IdleStateLost => match event.evidence.get(Fact::IdleTier) {
+                Some(tier) => write!(
+                    f,
+                    "After {idle} of silence (a known timer: {tier} s) the first packet met a \
+                     device that had forgotten the connection."
+                ),
+                None => write!(
+                    f,
+                    "After {idle} of silence a packet was answered as if there were no \
+                     connection, from another distance than the host (time to live {:+}).",
+                    fact(Fact::TtlDelta)
+                ),
+            },
             Subcause::LateSynAck => write!(
                 f,
                 "The SYN-ACK came too late or acknowledged another SYN; the initiator no longer \
@@ -163,7 +170,7 @@ impl Note<'_> {
         if alive > 0 {
             return write!(
                 f,
-                "The host that the RST names went on sending ({alive} packets): it did not write it."
+                "The host that the RST names went on sending ({alive} more): it did not write it."
             );
         }
         if fact(Fact::TrainN) > 1 {

@@ -6,6 +6,7 @@
 
 use super::facts::{Facts, Stage};
 use super::form::Form;
+use crate::flow::record::{IP_ID_STEP_MAX, IpIdClass};
 use crate::segment::TcpFlags;
 
 /// What proves that a RST was not written by the host it names.
@@ -104,7 +105,16 @@ fn decisive(facts: &Facts<'_>) -> Option<Decisive> {
         || after.sender_repeats > 0
         || after.sender_acks > 1
         || after.sender_syn_acks > 0;
-    if spoke && after.sender_usual_ttl > 0 && !after.reopened {
+    // A reset that continues the host's own counter, at its distance and with its numbers, is its
+    // own; acknowledgements alone do not belie that, they may be copies that came late.
+    let own_hand = facts.form == Form::ActiveRa
+        && facts.ttl_delta == Some(0)
+        && facts.me.ip_id_class() == IpIdClass::Incrementing
+        && facts.ip_id_step().is_some_and(|step| (1..=IP_ID_STEP_MAX).contains(&step));
+    let acks_only =
+        after.sender_data == 0 && after.sender_repeats == 0 && after.sender_syn_acks == 0;
+    let belied = spoke && !(own_hand && acks_only);
+    if belied && after.sender_usual_ttl > 0 && !after.reopened {
         return Some(Decisive::LivesOn);
     }
     let guesses = after.train > 1 && after.train_ahead > 2 && !facts.gap();

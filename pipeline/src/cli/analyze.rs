@@ -1,14 +1,15 @@
 //! `resetscope analyze`: recorded captures in, summaries and events out.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::num::NonZero;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use resetscope_core::engine::Config;
 
@@ -76,6 +77,7 @@ fn output(args: &Analyze) -> Result<Output> {
         None => None,
         Some(_) if to_stdout => Some(Box::new(BufWriter::new(io::stdout()))),
         Some(path) => {
+            refuse_input(path, &args.files)?;
             let file = File::create(path)
                 .with_context(|| format!("cannot write events to {}", path.display()))?;
             Some(Box::new(BufWriter::with_capacity(1 << 18, file)))
@@ -87,6 +89,23 @@ fn output(args: &Analyze) -> Result<Output> {
         Box::new(BufWriter::new(io::stdout()))
     };
     Ok(Output { format: args.format, top: args.top, summaries, events, several: false })
+}
+
+/// Refuses to write events over one of the captures, under whatever name.
+fn refuse_input(path: &Path, inputs: &[PathBuf]) -> Result<()> {
+    let identity = |path: &Path| {
+        let meta = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some((meta.dev(), meta.ino()))
+    };
+    let Some(target) = identity(path) else { return Ok(()) };
+    match inputs.iter().find(|input| identity(input) == Some(target)) {
+        Some(input) => bail!(
+            "cannot write events to {}: that is the capture {}; name another file",
+            path.display(),
+            input.display()
+        ),
+        None => Ok(()),
+    }
 }
 
 /// A progress bar on stderr, if that is a terminal and the input long enough to wait for.

@@ -91,7 +91,7 @@ pub struct Analyze {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=SHARDS as i64))]
     pub workers: Option<u16>,
 
-    /// Connections to remember at once; about 180 bytes of memory each. Beyond it, half-open
+    /// Connections to remember at once, at least 2,048; about 180 bytes of memory each. Beyond it, half-open
     /// connections give way first, then closed ones, then the longest idle.
     #[arg(long, value_name = "N", default_value_t = FLOWS_DEFAULT as u64,
           value_parser = clap::value_parser!(u64).range(1..=1 << 32))]

@@ -337,6 +337,14 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
                 .or(Subcause::HalfOpen, 15),
         );
     }
+    if foreign_ttl && facts.idle_us < 1_000_000 {
+        // A host may answer for a dead connection with another time to live than the live one had.
+        return Some(
+            Verdict::new(Subcause::IdleStateLost, 58)
+                .or(Subcause::HalfOpen, 28)
+                .or(Subcause::NoSession, 14),
+        );
+    }
     if foreign_ttl {
         let percent = if facts.idle_tier_s().is_some() { 90 } else { 86 };
         return Some(

@@ -476,44 +476,6 @@ fn await_handler(process: u32, number: u32) {
 }
 
 #[test]
-fn a_signal_ends_the_reading_of_a_pipe_that_stays_open_with_the_last_summary() {
-    let folder = Folder::new();
-    // The last frame makes the first interval end, which shows that the frames were read.
-    let bytes = capture(&refusals(12));
-    for (place, (name, workers)) in
-        [("INT", "1"), ("TERM", "1"), ("INT", "4"), ("TERM", "2")].into_iter().enumerate()
-    {
-        let fifo = folder.fifo(&format!("open-{place}"));
-        let args = ["--format", "json", "--interval", "110ms", "--workers", workers];
-        let mut child = spawn(&fifo, &args);
-        let mut writer = File::options().write(true).open(&fifo).unwrap();
-        writer.write_all(&bytes).unwrap();
-        // In the middle of a record: what a signal cuts off is no damage.
-        writer.write_all(&[1, 2, 3]).unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut first = String::new();
-        stdout.read_line(&mut first).unwrap();
-        assert_eq!(json(&first)["interval"]["seq"], 0);
-        signal(child.id(), name);
-        let output = wait(child);
-        let stderr = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{name}: {stderr}");
-        assert!(stderr.contains("stopped early"), "{name}: {stderr}");
-        assert!(!stderr.contains("damaged"), "{name}: {stderr}");
-        let mut rest = String::new();
-        stdout.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest.lines().count(), 1, "{name}: {rest}");
-        let last = json(&rest);
-        assert_eq!(last["interval"]["seq"], 1);
-        let frames = |summary: &Value| summary["frames"]["received"].as_u64().unwrap();
-        assert_eq!(frames(&json(&first)) + frames(&last), 24, "{name}");
-        let events = |summary: &Value| summary["resets"]["events"].as_u64().unwrap();
-        assert_eq!(events(&json(&first)) + events(&last), 12, "{name}");
-        drop(writer);
-    }
-}
-
-#[test]
 fn a_signal_ends_the_waiting_for_the_first_frame() {
     let folder = Folder::new();
     let fifo = folder.fifo("silent");

@@ -25,8 +25,6 @@ pub mod seen {
     pub const ZERO_WINDOW: u16 = 0x0080;
     /// The bits that are history letters.
     pub const LETTERS: u16 = 0x00ff;
-    /// The peer acknowledged this side's FIN.
-    pub const FIN_ACKED: u16 = 0x0100;
     /// Timestamps option on a segment.
     pub const TIMESTAMPS: u16 = 0x0200;
     /// New payload sent although this side had already acknowledged the peer's FIN.

@@ -54,8 +54,6 @@ pub mod ended {
     pub const RESET_BY: u8 = 0x01;
     /// An acknowledgement for bytes the peer had never sent, far beyond any gap.
     pub const ACK_UNSENT: u8 = 0x04;
-    /// The snap length cut frames of this flow.
-    pub const CUT: u8 = 0x08;
     /// The reset in the open event answers a SYN.
     pub const REFUSED: u8 = 0x10;
     /// The time to live of the SYN on a live connection was not the sender's usual one.

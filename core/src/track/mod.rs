@@ -5,7 +5,7 @@
 //! does not fit moves no edge and is noted ([`kind::OUT_OF_WINDOW`], [`state::GAP`]).
 
 use crate::flow::record::{Direction, FlowRecord, Micros, elapsed, ended, kind, seen, state};
-use crate::segment::{Payload, Segment, TcpFlags, option, quirk};
+use crate::segment::{Payload, Segment, TcpFlags, option};
 use crate::seq::Seq;
 
 /// Farthest that a segment may lie from the next expected byte before it counts as out of window,
@@ -263,9 +263,6 @@ fn acknowledge(
         }
         me.ack = segment.ack;
     }
-    if peer.has(seen::FIN) && segment.ack == peer.nxt {
-        peer.flags |= seen::FIN_ACKED;
-    }
 }
 
 /// Writes what a packet did into the record.
@@ -274,9 +271,6 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, side: usize, step: Step, ans
     flow.last_kind[side & 1] = step.kind;
     flow.state |= step.state;
     flow.ended |= step.ended;
-    if segment.has_quirk(quirk::CUT) {
-        flow.ended |= ended::CUT;
-    }
     if answers && flow.initiator() == Some(side) {
         flow.state |= state::ESTABLISHED;
     }

@@ -1,7 +1,7 @@
 //! `resetscope analyze`: recorded captures in, summaries and events out.
 
-use std::fs::{File, Metadata};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::fs::Metadata;
+use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use resetscope_core::engine::Config;
 
 use crate::run::{Plan, run};
-use crate::sink::Output;
 use crate::source::{self, Input, Options, Progress};
 
 use super::args::Analyze;
 use super::exit::Outcome;
+use super::output;
 
 /// Inputs shorter than this are through before a progress bar would be read.
 const PROGRESS_BYTES_MIN: u64 = 64 << 20;
@@ -30,8 +30,11 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
     // While inputs are being opened there is nothing to tell, and a signal may end the program.
     let source = source::open(inputs, &options)?;
-    stop_on_signals(&stop)?;
-    let mut output = output(args)?;
+    output::stop_on_signals(&stop)?;
+    if let Some(events) = &args.events {
+        refuse_input(events, &args.files)?;
+    }
+    let mut output = output::open(args.events.as_deref(), args.format, args.top)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let damage = run(&plan(args), source, &mut output, &stop, &watch)?;
@@ -58,37 +61,6 @@ fn plan(args: &Analyze) -> Plan {
             ..Config::default()
         },
     }
-}
-
-/// Lets the first SIGINT or SIGTERM set the flag; the second ends the program at once.
-fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The order matters: the conditional one must see the flag as the first signal left it.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(stop)))
-            .context("cannot listen for signals")?;
-    }
-    Ok(())
-}
-
-fn output(args: &Analyze) -> Result<Output> {
-    let to_stdout = args.events.as_deref() == Some(Path::new("-"));
-    let events: Option<Box<dyn Write>> = match &args.events {
-        None => None,
-        Some(_) if to_stdout => Some(Box::new(BufWriter::new(io::stdout()))),
-        Some(path) => {
-            refuse_input(path, &args.files)?;
-            let file = File::create(path)
-                .with_context(|| format!("cannot write events to {}", path.display()))?;
-            Some(Box::new(BufWriter::with_capacity(1 << 18, file)))
-        }
-    };
-    let summaries: Box<dyn Write> = if to_stdout {
-        Box::new(BufWriter::new(io::stderr()))
-    } else {
-        Box::new(BufWriter::new(io::stdout()))
-    };
-    Ok(Output { format: args.format, top: args.top, summaries, events, several: false })
 }
 
 /// Refuses to write events over one of the captures, under whatever name.

@@ -5,6 +5,7 @@ pub mod args;
 mod exit;
 mod explain;
 pub mod monitor;
+mod output;
 mod privilege;
 
 use std::process::ExitCode;

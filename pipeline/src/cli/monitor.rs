@@ -1,23 +1,22 @@
 //! `resetscope monitor`: an interface in, summaries and events out.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use resetscope_core::engine::Config as EngineConfig;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::SIGHUP;
 
 use super::exit::Outcome;
-use super::privilege;
+use super::{output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
 use crate::live::filter::Expression;
 use crate::live::notice::Notice;
 use crate::live::tap::Tap;
 use crate::live::{Plan, Ringwork, Signals, run};
-use crate::sink::{Format, Output};
+use crate::sink::Format;
 
 pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
         Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
@@ -147,7 +146,7 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     let plan = plan(&config)?;
     let signals = listen()?;
     let tap = Tap::open(&plan)?;
-    let mut output = output(&config)?;
+    let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
     privilege::drop_all(config.user.as_deref())?;
     let quiet = config.quiet;
     let notify = |notice: &Notice| {
@@ -216,32 +215,8 @@ fn check_cores(cores: &[usize], workers: usize) -> Result<()> {
 /// SIGINT and SIGTERM stop, and end the program at once when they come again; SIGHUP renews.
 fn listen() -> Result<Signals> {
     let signals = Signals::default();
-    let heard = || "cannot listen for signals";
-    for signal in [SIGINT, SIGTERM] {
-        // The order matters: the conditional one must see the flag as the first signal left it.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&signals.stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&signals.stop)))
-            .with_context(heard)?;
-    }
-    signal_hook::flag::register(SIGHUP, Arc::clone(&signals.renew)).with_context(heard)?;
+    output::stop_on_signals(&signals.stop)?;
+    signal_hook::flag::register(SIGHUP, Arc::clone(&signals.renew))
+        .context("cannot listen for signals")?;
     Ok(signals)
-}
-
-fn output(config: &Config) -> Result<Output> {
-    let to_stdout = config.events.as_deref() == Some(Path::new("-"));
-    let events: Option<Box<dyn Write>> = match &config.events {
-        None => None,
-        Some(_) if to_stdout => Some(Box::new(BufWriter::new(io::stdout()))),
-        Some(path) => {
-            let file = File::create(path)
-                .with_context(|| format!("cannot write events to {}", path.display()))?;
-            Some(Box::new(BufWriter::with_capacity(1 << 18, file)))
-        }
-    };
-    let summaries: Box<dyn Write> = if to_stdout {
-        Box::new(BufWriter::new(io::stderr()))
-    } else {
-        Box::new(BufWriter::new(io::stdout()))
-    };
-    Ok(Output { format: config.format, top: config.top, summaries, events, several: false })
 }

@@ -337,20 +337,18 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
                 .or(Subcause::HalfOpen, 15),
         );
     }
-    if foreign_ttl && facts.idle_us < 1_000_000 {
-        // A host may answer for a dead connection with another time to live than the live one had.
-        return Some(
-            Verdict::new(Subcause::IdleStateLost, 58)
-                .or(Subcause::HalfOpen, 28)
-                .or(Subcause::NoSession, 14),
-        );
-    }
     if foreign_ttl {
-        let percent = if facts.idle_tier_s().is_some() { 90 } else { 86 };
+        // Without a silence before it, a host may as well have answered for a dead connection with
+        // another time to live than the live one had.
+        let percent = match (facts.idle_us < 1_000_000, facts.idle_tier_s()) {
+            (true, _) => 58,
+            (false, None) => 86,
+            (false, Some(_)) => 90,
+        };
         return Some(
             Verdict::new(Subcause::IdleStateLost, percent)
-                .or(Subcause::NoSession, 18)
-                .or(Subcause::HalfOpen, 18),
+                .or(Subcause::HalfOpen, 28)
+                .or(Subcause::NoSession, 14),
         );
     }
     if facts.midstream() && facts.me.packets == 0 {

@@ -94,7 +94,7 @@ proptest! {
             prop_assert_eq!(batch.first_number(), found.len() as u64 + 1);
             let first = batch.frame(0).map(|frame| frame.time_ns);
             match fill {
-                Fill::Frames => prop_assert!(!batch.is_empty()),
+                Fill::Frames => {}
                 Fill::End => prop_assert!(batch.is_empty() && head.is_none()),
                 Fill::Boundary if batch.is_empty() => prop_assert!(head.unwrap() >= until),
                 Fill::Boundary => {}
@@ -132,7 +132,10 @@ fn time_running_backwards_is_no_boundary() {
     assert_eq!(source.fill(&mut batch, 31).unwrap(), Fill::Boundary);
     assert_eq!((batch.len(), batch.first_number()), (1, 4));
     assert_eq!(source.fill(&mut batch, 41).unwrap(), Fill::Frames);
-    assert_eq!(source.fill(&mut batch, 41).unwrap(), Fill::End);
+    assert_eq!(batch.len(), 1);
+    while source.fill(&mut batch, 41).unwrap() != Fill::End {
+        assert!(batch.is_empty(), "there are no more");
+    }
     assert_eq!(source.peek_time(), None);
 }
 

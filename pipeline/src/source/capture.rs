@@ -70,7 +70,7 @@ pub(super) enum Ran {
     Full,
     /// The next frame has this time, which is not before the limit.
     Limit(u64),
-    /// The batch holds something and more is not there yet.
+    /// More is not there yet; the batch may be empty.
     Later,
     /// There are no more frames.
     End,
@@ -136,8 +136,8 @@ impl Capture {
     }
 
     /// Adds the next frames to the batch, up to its capacity and to the first one that is not
-    /// before `limit_ns`. `turn` tells one filling of batches from another. Blocks only while the
-    /// batch is empty.
+    /// before `limit_ns`. `turn` tells one filling of batches from another. Waits only while the
+    /// batch is empty, and then some milliseconds at most.
     pub(super) fn run(&mut self, batch: &mut Batch, turn: u64, limit_ns: u64) -> Ran {
         loop {
             if self.ended {

@@ -37,7 +37,8 @@ pub use merge::open;
 /// What [`Source::fill`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {
-    /// The batch holds at least one frame, and more may follow.
+    /// The batch holds what came, and more may follow. It is empty if a pipe gave nothing for a
+    /// while.
     Frames,
     /// The next frame is not before the time asked for; the batch holds those before it, or none.
     Boundary,
@@ -64,7 +65,8 @@ pub trait Source: Send {
     /// the first frame whose time is `until_ns` or later. Time that runs backwards never stops it.
     ///
     /// Fewer frames than the capacity do not mean that the end is near: a pipe that has nothing
-    /// more at the moment gives what came. It blocks only while it has nothing at all to give.
+    /// more at the moment gives what came. While it has nothing at all to give it waits, but only
+    /// some milliseconds: the caller may have work from elsewhere.
     ///
     /// # Errors
     /// When the source as a whole cannot go on. Damage within one input is not an error, see

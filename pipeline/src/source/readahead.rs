@@ -12,15 +12,15 @@ use std::time::Duration;
 /// Buffers that are read ahead at most.
 const AHEAD_MAX: usize = 3;
 
-/// Time between two looks at whether waiting is still wanted.
-const STOP_PERIOD: Duration = Duration::from_millis(50);
+/// The longest wait for a delivery: whoever waits may have other things to do.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A reader's bytes, buffer after buffer.
 pub(super) enum Feed {
     /// Read when asked for.
     Inline { reader: Box<dyn Read + Send>, pool: Pool },
     /// Read ahead by a thread, which ends when this is dropped.
-    Ahead { receiver: Receiver<Delivery>, stop: Arc<AtomicBool> },
+    Ahead { receiver: Receiver<Delivery>, endless: bool, stop: Arc<AtomicBool> },
 }
 
 /// What the reading thread sends.
@@ -33,7 +33,7 @@ pub(super) enum Delivery {
 /// What a feed gives.
 pub(super) enum Fed {
     Buffer(Buffer),
-    /// Nothing at the moment (only when not asked to wait).
+    /// Nothing at the moment; when asked to wait, nothing for some milliseconds.
     Later,
     End(io::Result<()>),
     /// Nothing came until waiting was no longer wanted.
@@ -45,16 +45,18 @@ impl Feed {
         Self::Inline { reader, pool: Pool::new(buffer_bytes) }
     }
 
-    /// Starts the reading thread. With `promptly` a buffer is handed over half empty when its
-    /// reader is waiting for it: what a pipe gives slowly should be seen soon. Nobody waits longer
-    /// than until `stop` is set.
+    /// Starts the reading thread. What is `endless` may block the next read for as long as it
+    /// lives, and what came before must not wait for it: a buffer is handed over after each read,
+    /// full or not. (A pipe that gives more than is taken fills up meanwhile, and its reads become
+    /// as large as the pipe.) Nor is an endless one waited for longer than some milliseconds, and
+    /// not at all once `stop` is set.
     ///
     /// # Errors
     /// When the system gives no thread.
     pub(super) fn ahead(
         reader: Box<dyn Read + Send>,
         buffer_bytes: usize,
-        promptly: bool,
+        endless: bool,
         stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         let (sender, receiver) = bounded(AHEAD_MAX);
@@ -63,8 +65,8 @@ impl Feed {
         // ends at its next delivery, holding nothing but its reader and buffers.
         thread::Builder::new()
             .name("read-ahead".into())
-            .spawn(move || read_ahead(reader, &pool, &sender, promptly))?;
-        Ok(Self::Ahead { receiver, stop })
+            .spawn(move || read_ahead(reader, &pool, &sender, endless))?;
+        Ok(Self::Ahead { receiver, endless, stop })
     }
 
     /// The next buffer of at least one byte.
@@ -72,13 +74,16 @@ impl Feed {
         match self {
             Self::Inline { reader, pool } => {
                 let mut buffer = pool.take();
-                match fill(reader.as_mut(), &mut buffer, || false) {
+                match fill(reader.as_mut(), &mut buffer, false) {
                     // What was read before an error comes first; the error will come again.
                     _ if buffer.filled > 0 => Fed::Buffer(buffer),
                     result => Fed::End(result),
                 }
             }
-            Self::Ahead { receiver, stop } if wait => wait_for(receiver, stop),
+            Self::Ahead { receiver, endless: true, stop } if wait => wait_for(receiver, stop),
+            Self::Ahead { receiver, .. } if wait => {
+                receiver.recv().map_or_else(|_| Fed::died(), Fed::from)
+            }
             Self::Ahead { receiver, .. } => match receiver.try_recv() {
                 Ok(delivery) => delivery.into(),
                 Err(TryRecvError::Empty) => Fed::Later,
@@ -103,15 +108,13 @@ impl From<Delivery> for Fed {
     }
 }
 
-/// Waits for a delivery, but no longer than until `stop` is set.
+/// Waits a while for a delivery.
 fn wait_for(receiver: &Receiver<Delivery>, stop: &AtomicBool) -> Fed {
-    loop {
-        match receiver.recv_timeout(STOP_PERIOD) {
-            Ok(delivery) => return delivery.into(),
-            Err(RecvTimeoutError::Disconnected) => return Fed::died(),
-            Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Fed::Stopped,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(delivery) => delivery.into(),
+        Err(RecvTimeoutError::Disconnected) => Fed::died(),
+        Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => Fed::Stopped,
+        Err(RecvTimeoutError::Timeout) => Fed::Later,
     }
 }
 
@@ -119,11 +122,11 @@ fn read_ahead(
     mut reader: Box<dyn Read + Send>,
     pool: &Pool,
     sender: &Sender<Delivery>,
-    promptly: bool,
+    once: bool,
 ) {
     loop {
         let mut buffer = pool.take();
-        let result = fill(reader.as_mut(), &mut buffer, || promptly && sender.is_empty());
+        let result = fill(reader.as_mut(), &mut buffer, once);
         let ended = result.is_err() || buffer.filled == 0;
         if buffer.filled > 0 && sender.send(Delivery::Buffer(buffer)).is_err() {
             return;
@@ -135,8 +138,8 @@ fn read_ahead(
     }
 }
 
-/// Reads until the buffer is full, the input ends, or what is there is `enough`.
-fn fill(reader: &mut dyn Read, buffer: &mut Buffer, enough: impl Fn() -> bool) -> io::Result<()> {
+/// Reads until the buffer is full or the input ends, or only `once`.
+fn fill(reader: &mut dyn Read, buffer: &mut Buffer, once: bool) -> io::Result<()> {
     loop {
         let room = buffer.room();
         if room.is_empty() {
@@ -148,7 +151,7 @@ fn fill(reader: &mut dyn Read, buffer: &mut Buffer, enough: impl Fn() -> bool) -
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
         }
-        if enough() {
+        if once {
             return Ok(());
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn after_reset(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         if facts.ended(ended::REFUSED) && facts.trigger_is(kind::SYN) {
             refusal(facts)
         } else {
-            Verdict::new(Subcause::AfterReset, 95)
+            Verdict::new(Subcause::AfterReset, 98)
         }
     })
 }
@@ -55,7 +55,7 @@ pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if discarded_response(facts) {
         return Some(
-            Verdict::new(Subcause::ClientGaveUp, 85)
+            Verdict::new(Subcause::ClientGaveUp, 94)
                 .or(Subcause::AfterClose, 25)
                 .or(Subcause::DataAfterClose, 15),
         );
@@ -66,7 +66,7 @@ pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.form == Form::ActiveRa && facts.ack_rel.is_some_and(|by| by < -1) {
         return Some(Verdict::new(Subcause::UnreadData, 80).or(Subcause::AfterClose, 40));
     }
-    Some(Verdict::new(Subcause::AfterClose, 95))
+    Some(Verdict::new(Subcause::AfterClose, 97))
 }
 
 /// The initiator closed while its request was unanswered, and the answer then met a closed socket.
@@ -85,7 +85,7 @@ pub(super) fn port_reuse(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     if facts.form == Form::ReplyR || facts.rst.seq == facts.peer.ack {
-        let percent = if facts.after.reopened || facts.after.sender_data > 0 { 95 } else { 60 };
+        let percent = if facts.after.reopened || facts.after.sender_data > 0 { 97 } else { 60 };
         return Some(Verdict::new(Subcause::PortReuse, percent).or(Subcause::HalfOpen, 5));
     }
     None
@@ -101,8 +101,8 @@ pub(super) fn silent_give_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     let quiet = facts.own_age_us.is_some_and(|us| us >= 500_000);
     let percent = match (run, quiet) {
-        (3.., true) => 90,
-        (_, true) => 86,
+        (3.., true) => 96,
+        (_, true) => 92,
         _ => 75,
     };
     Some(Verdict::new(Subcause::SilentGiveUp, percent).or(Subcause::HalfOpen, 100 - percent))
@@ -142,15 +142,15 @@ fn refusal(facts: &Facts<'_>) -> Verdict {
     let likeness = if facts.after.reopened { Likeness::Unknown } else { Likeness::of(facts) };
     match likeness {
         Likeness::Foreign => {
-            return Verdict::new(Subcause::SynRejected, 88).or(Subcause::ServiceDown, 15);
+            return Verdict::new(Subcause::SynRejected, 94).or(Subcause::ServiceDown, 15);
         }
         Likeness::Odd if alive == Some(true) && facts.around.accepted_after => {
-            return Verdict::new(Subcause::SynRejected, 76).or(Subcause::ServiceDown, 28);
+            return Verdict::new(Subcause::SynRejected, 78).or(Subcause::ServiceDown, 28);
         }
         _ => {}
     }
     if facts.around.source_refused.is_some_and(|ports| usize::from(ports) >= SCAN_TARGETS) {
-        return Verdict::new(Subcause::PortScan, 95).or(Subcause::NoListener, 10);
+        return Verdict::new(Subcause::PortScan, 98).or(Subcause::NoListener, 10);
     }
     match (alive, likeness) {
         (Some(true), Likeness::Own) => {
@@ -159,7 +159,7 @@ fn refusal(facts: &Facts<'_>) -> Verdict {
         }
         (Some(true), _) => Verdict::new(Subcause::ServiceDown, 55).or(Subcause::SynRejected, 40),
         (Some(false), Likeness::Own) => {
-            Verdict::new(Subcause::NoListener, 93).or(Subcause::SynRejected, 8)
+            Verdict::new(Subcause::NoListener, 97).or(Subcause::SynRejected, 8)
         }
         // Without the host's own answers to compare with, a device is as good an explanation.
         _ => Verdict::new(Subcause::NoListener, 60)
@@ -220,7 +220,7 @@ fn initiator_in_handshake(facts: &Facts<'_>) -> Verdict {
     if !facts.peer.has(seen::SYN_ACK) {
         return if facts.peer.packets > 0 && facts.form == Form::ReplyR {
             // A packet in SYN-SENT that acknowledges something else (RFC 9293 section 3.10.7.3).
-            Verdict::new(Subcause::HalfOpen, 85).or(Subcause::PortReuse, 20)
+            Verdict::new(Subcause::HalfOpen, 95).or(Subcause::PortReuse, 20)
         } else if facts.me.has(seen::HANDSHAKE_REPEATED) {
             Verdict::new(Subcause::HandshakeLoss, 70).or(Subcause::ClientGaveUp, 40)
         } else {
@@ -229,18 +229,18 @@ fn initiator_in_handshake(facts: &Facts<'_>) -> Verdict {
     }
     let acceptable = facts.peer.ack == facts.me.nxt;
     if !facts.me.has(seen::SYN) {
-        return Verdict::new(Subcause::Backscatter, 86).or(Subcause::LateSynAck, 25);
+        return Verdict::new(Subcause::Backscatter, 96).or(Subcause::LateSynAck, 25);
     }
     if !acceptable {
-        return Verdict::new(Subcause::LateSynAck, 82).or(Subcause::HalfOpen, 25);
+        return Verdict::new(Subcause::LateSynAck, 88).or(Subcause::HalfOpen, 25);
     }
     let answer_us = facts.own_age_us.unwrap_or(0).saturating_sub(facts.trigger_age_us.unwrap_or(0));
     if facts.form.is_reply() || facts.trigger_age_us.is_some_and(|us| us < 1_000_000) {
         let late = answer_us >= LATE_SYN_ACK_US || facts.me.has(seen::HANDSHAKE_REPEATED);
         return if late {
-            Verdict::new(Subcause::LateSynAck, 92).or(Subcause::HalfOpenProbe, 10)
+            Verdict::new(Subcause::LateSynAck, 97).or(Subcause::HalfOpenProbe, 10)
         } else {
-            Verdict::new(Subcause::HalfOpenProbe, 92)
+            Verdict::new(Subcause::HalfOpenProbe, 97)
                 .or(Subcause::LateSynAck, 10)
                 .or(Subcause::Injection, 5)
         };
@@ -268,7 +268,7 @@ pub(super) fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> 
 pub(super) fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let one_way = (facts.me.packets == 0) != (facts.peer.packets == 0);
     if one_way && (facts.me.packets > 0 || (!facts.form.is_reply() && facts.peer.packets > 2)) {
-        return Some(Verdict::new(Subcause::OneWay, 75).or(Subcause::HalfOpen, 20));
+        return Some(Verdict::new(Subcause::OneWay, 88).or(Subcause::HalfOpen, 20));
     }
     let closing = facts.me.has(seen::FIN) || facts.peer.has(seen::FIN);
     // A request that the reset leaves unanswered says enough.
@@ -291,18 +291,18 @@ pub(super) fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if discarded_response(facts) && facts.trigger_is(kind::DATA) {
         return Some(
-            Verdict::new(Subcause::ClientGaveUp, 85)
+            Verdict::new(Subcause::ClientGaveUp, 94)
                 .or(Subcause::LateSegmentAfterClose, 30)
                 .or(Subcause::DataAfterClose, 10),
         );
     }
     if facts.peer.has(seen::DATA_AFTER_PEER_FIN) {
         return Some(
-            Verdict::new(Subcause::DataAfterClose, 94).or(Subcause::LateSegmentAfterClose, 10),
+            Verdict::new(Subcause::DataAfterClose, 98).or(Subcause::LateSegmentAfterClose, 10),
         );
     }
     Some(
-        Verdict::new(Subcause::LateSegmentAfterClose, 92)
+        Verdict::new(Subcause::LateSegmentAfterClose, 97)
             .or(Subcause::DataAfterClose, 8)
             .or(Subcause::Abort, 5),
     )
@@ -315,7 +315,7 @@ pub(super) fn nat_bypass(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let asked = facts.ended(ended::ACK_UNSENT) || facts.trigger_is(kind::OUT_OF_WINDOW);
     let bare = !facts.rst.flags.any(TcpFlags::ACK) && facts.rst.window == 0;
     (far && bare && (asked || facts.form == Form::ReplyR))
-        .then(|| Verdict::new(Subcause::NatBypass, 85).or(Subcause::Ineffective, 20))
+        .then(|| Verdict::new(Subcause::NatBypass, 95).or(Subcause::Ineffective, 20))
 }
 
 /// 2.1, 2.4, 4.5: a host answers a packet of an established connection as if it knew of none.
@@ -327,12 +327,12 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         && !facts.me.has(seen::DATA | seen::ACK | seen::FIN)
         && facts.me.has(seen::HANDSHAKE_REPEATED);
     if overflowed {
-        return Some(Verdict::new(Subcause::Overload, 90).or(Subcause::HandshakeLoss, 20));
+        return Some(Verdict::new(Subcause::Overload, 97).or(Subcause::HandshakeLoss, 20));
     }
     let foreign_ttl = facts.ttl_delta.is_some_and(|by| by != 0) && facts.me.packets >= 2;
     if foreign_ttl && facts.idle_us < 1_000_000 && origin.supporting.any(Families::LATENCY) {
         return Some(
-            Verdict::new(Subcause::NoSession, 75)
+            Verdict::new(Subcause::NoSession, 80)
                 .or(Subcause::IdleStateLost, 20)
                 .or(Subcause::HalfOpen, 15),
         );
@@ -341,9 +341,9 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
         // Without a silence before it, a host may as well have answered for a dead connection with
         // another time to live than the live one had.
         let percent = match (facts.idle_us < 1_000_000, facts.idle_tier_s()) {
-            (true, _) => 58,
-            (false, None) => 86,
-            (false, Some(_)) => 90,
+            (true, _) => 75,
+            (false, None) => 95,
+            (false, Some(_)) => 96,
         };
         return Some(
             Verdict::new(Subcause::IdleStateLost, percent)
@@ -353,13 +353,13 @@ pub(super) fn stateless(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     }
     if facts.midstream() && facts.me.packets == 0 {
         return Some(
-            Verdict::new(Subcause::HalfOpen, 85)
+            Verdict::new(Subcause::HalfOpen, 95)
                 .or(Subcause::IdleStateLost, 15)
                 .or(Subcause::NoSession, 10),
         );
     }
     let quiet = facts.idle_us >= QUIET_US;
-    let percent = if quiet || origin.supporting.count() == 0 { 93 } else { 70 };
+    let percent = if quiet || origin.supporting.count() == 0 { 96 } else { 70 };
     let verdict = Verdict::new(Subcause::HalfOpen, percent);
     Some(if quiet {
         verdict.or(Subcause::IdleStateLost, 15)

@@ -26,16 +26,16 @@ pub(super) fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     Some(if after.train >= 3 {
-        Verdict::new(Subcause::BlindInjection, 85).or(Subcause::Ineffective, 15)
+        Verdict::new(Subcause::BlindInjection, 95).or(Subcause::Ineffective, 15)
     } else {
-        Verdict::new(Subcause::Ineffective, 93).or(Subcause::BlindInjection, 10)
+        Verdict::new(Subcause::Ineffective, 97).or(Subcause::BlindInjection, 10)
     })
 }
 
 /// 3.6: the payload names its author (RFC 9293 section 3.5.2 allows text; F5 uses it).
 pub(super) fn self_declared(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let text = &facts.rst.text;
-    text.starts_with(b"BIG-IP").then(|| Verdict::new(Subcause::SelfDeclared, 95))
+    text.starts_with(b"BIG-IP").then(|| Verdict::new(Subcause::SelfDeclared, 98))
 }
 
 /// 6.2: tcpkill resets each packet it sniffs with several guesses, spaced by the packet's raw window.
@@ -52,7 +52,7 @@ pub(super) fn tcpkill(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     let no_df = facts.rst.quirks & (quirk::DF | quirk::IPV6) == 0;
-    let percent = if no_df && after.train >= 3 { 92 } else { 75 };
+    let percent = if no_df && after.train >= 3 { 97 } else { 85 };
     Some(Verdict::new(Subcause::Tcpkill, percent).or(Subcause::Injection, 8))
 }
 
@@ -66,9 +66,9 @@ pub(super) fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     if both {
-        Some(Verdict::new(Subcause::Killcx, 90).or(Subcause::Injection, 8))
+        Some(Verdict::new(Subcause::Killcx, 96).or(Subcause::Injection, 8))
     } else {
-        Some(Verdict::new(Subcause::Killcx, 82).or(Subcause::PortReuse, 30))
+        Some(Verdict::new(Subcause::Killcx, 92).or(Subcause::PortReuse, 30))
     }
 }
 
@@ -83,8 +83,8 @@ pub(super) fn idle_timer(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let probed = facts.me.probe_run() > 0 || facts.peer.probe_run() > 0;
     let percent = match (facts.idle_tier_s(), probed) {
         (_, true) => return None,
-        (Some(_), false) => 88,
-        (None, false) => 82,
+        (Some(_), false) => 95,
+        (None, false) => 92,
     };
     Some(Verdict::new(Subcause::IdleTimer, percent).or(Subcause::Injection, 100 - percent))
 }
@@ -95,7 +95,7 @@ pub(super) fn decisive(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if facts.flow.is(state::SYN_ON_LIVE) {
         return None;
     }
-    let percent = if origin.supporting.count() > 0 || proof == Decisive::LivesOn { 95 } else { 90 };
+    let percent = if origin.supporting.count() > 0 || proof == Decisive::LivesOn { 98 } else { 94 };
     Some(foreign(facts, origin, percent))
 }
 
@@ -130,7 +130,7 @@ pub(super) fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     if quiet && facts.after.train == 1 && facts.stage != Stage::PostSyn {
         // Injectors react to what was said; a timer reacts to silence.
         return Some(
-            Verdict::new(Subcause::IdleTimer, percent.max(80)).or(Subcause::Injection, 15),
+            Verdict::new(Subcause::IdleTimer, percent.max(92)).or(Subcause::Injection, 15),
         );
     }
     let verdict = foreign(facts, origin, percent);

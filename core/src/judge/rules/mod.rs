@@ -1,10 +1,11 @@
 //! The rules, in order of precedence. Each is a function from facts to a verdict or nothing; the
 //! first that answers decides.
 //!
-//! Confidences are constants, set by how often verdicts of that kind named the right cause in the
-//! kernel lab, and lower where the lab cannot speak for other stacks. Where two causes cannot be
-//! told apart on the wire (a service that is down, or a rule on its host; one connection closed by a
-//! reset, or killed), it stays at 60 % or below.
+//! A confidence belongs to the sub-cause that is claimed. They are constants, set by how often
+//! verdicts of that kind are right in the kernel lab, and lower where the lab has seen few or people
+//! who labelled other captures disagree. Where two causes cannot be told apart on the wire (a
+//! service that is down, or a rule on its host; one connection closed by a reset, or killed), it
+//! stays at 60 % or below.
 //!
 //! Precedence: what a third party wrote, then what closed or reset connections leave behind, then
 //! lost paths, then hosts without the connection, then hosts that ended it, then honest ignorance.

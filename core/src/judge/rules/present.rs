@@ -26,7 +26,7 @@ pub(super) fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict
         // One probe alone is any idle connection's; the second shows that the first was in vain.
         0 | 1 => None,
         _ if answered => expired_beyond(facts),
-        _ => Some(Verdict::new(Subcause::KeepaliveExpired, 95)),
+        _ => Some(Verdict::new(Subcause::KeepaliveExpired, 97)),
     }
 }
 
@@ -37,7 +37,7 @@ fn expired_beyond(facts: &Facts<'_>) -> Option<Verdict> {
     let off_us = own_us.abs_diff(own_us.saturating_add(500_000) / 1_000_000 * 1_000_000);
     let on_time = own_us >= 900_000 && off_us <= 60_000;
     (on_time && facts.me.probe_run() >= 2).then(|| {
-        Verdict::new(Subcause::KeepaliveExpired, 86)
+        Verdict::new(Subcause::KeepaliveExpired, 95)
             .or(Subcause::AbortAfterExchange, 15)
             .or(Subcause::SocketKill, 10)
     })
@@ -51,12 +51,12 @@ pub(super) fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Ve
         return None;
     }
     if facts.stage == Stage::PostSyn {
-        return Some(Verdict::new(Subcause::HandshakeLoss, 80).or(Subcause::ClientGaveUp, 30));
+        return Some(Verdict::new(Subcause::HandshakeLoss, 85).or(Subcause::ClientGaveUp, 30));
     }
     Some(if facts.has_timestamps() {
-        Verdict::new(Subcause::AbortDuringLoss, 86).or(Subcause::RetransmissionGaveUp, 20)
+        Verdict::new(Subcause::AbortDuringLoss, 93).or(Subcause::RetransmissionGaveUp, 20)
     } else {
-        Verdict::new(Subcause::RetransmissionGaveUp, 86).or(Subcause::AbortDuringLoss, 25)
+        Verdict::new(Subcause::RetransmissionGaveUp, 93).or(Subcause::AbortDuringLoss, 25)
     })
 }
 
@@ -69,7 +69,7 @@ pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let cohort = facts.around.cohort.unwrap_or(1);
     let (alive, closed) = (facts.around.accepted_after, facts.around.refused_after);
     if closed && facts.by_initiator == Some(false) {
-        let percent = if cohort >= 3 { 93 } else { 88 };
+        let percent = if cohort >= 3 { 97 } else { 95 };
         return Some(Verdict::new(Subcause::ProcessExit, percent).or(Subcause::UnreadData, 12));
     }
     if cohort < 3 {
@@ -77,9 +77,9 @@ pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if facts.by_initiator == Some(false) && !facts.me.has(seen::DATA) {
         // Accepted by the kernel, never by the program: the listener went with its queue.
-        return Some(Verdict::new(Subcause::Overload, 88).or(Subcause::UnreadData, 20));
+        return Some(Verdict::new(Subcause::Overload, 96).or(Subcause::UnreadData, 20));
     }
-    let percent = if alive { 90 } else { 82 };
+    let percent = if alive { 97 } else { 93 };
     Some(
         Verdict::new(Subcause::SocketKill, percent)
             .or(Subcause::AbortAfterExchange, 12)
@@ -100,7 +100,7 @@ pub(super) fn no_payload(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
             .or(Subcause::HalfOpenProbe, 25)
             .or(Subcause::ClientGaveUp, 15)
     } else {
-        Verdict::new(Subcause::Overload, 86).or(Subcause::Abort, 25).or(Subcause::NoBackend, 10)
+        Verdict::new(Subcause::Overload, 96).or(Subcause::Abort, 25).or(Subcause::NoBackend, 10)
     })
 }
 
@@ -118,24 +118,24 @@ pub(super) fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
             && facts.trigger_is_new_data()
             && facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
         return Some(if facts.me.retransmission_run() > 1 {
-            Verdict::new(Subcause::AbortDuringLoss, 80).or(Subcause::AbortAfterExchange, 30)
+            Verdict::new(Subcause::AbortDuringLoss, 90).or(Subcause::AbortAfterExchange, 30)
         } else if crossed || behind || unread {
-            Verdict::new(Subcause::UnreadData, 90).or(Subcause::AbortAfterExchange, 30)
+            Verdict::new(Subcause::UnreadData, 97).or(Subcause::AbortAfterExchange, 30)
         } else if lost {
             Verdict::new(Subcause::Abort, 75).or(Subcause::AbortAfterExchange, 40)
         } else {
-            Verdict::new(Subcause::AbortAfterExchange, 88).or(Subcause::UnreadData, 20)
+            Verdict::new(Subcause::AbortAfterExchange, 96).or(Subcause::UnreadData, 20)
         });
     }
     if facts.by_initiator == Some(true) && facts.answered_without_tls() {
-        return Some(Verdict::new(Subcause::TlsFailure, 90).or(Subcause::AbortAfterExchange, 30));
+        return Some(Verdict::new(Subcause::TlsFailure, 97).or(Subcause::AbortAfterExchange, 30));
     }
     // Whoever sent FIN behind its request waits for no answer; an alert of ours that the peer has
     // not acknowledged yet is no loss.
     let own = facts.flow.unacked(facts.side()).is_none_or(|bytes| bytes <= 1);
     let goodbye = facts.flow.last_kind[facts.side()] & kind::ALERT != 0;
     Some(if own || goodbye {
-        Verdict::new(Subcause::AbortAfterExchange, 90).or(Subcause::UnreadData, 12)
+        Verdict::new(Subcause::AbortAfterExchange, 96).or(Subcause::UnreadData, 12)
     } else {
         Verdict::new(Subcause::Abort, 80)
             .or(Subcause::UnreadData, 25)
@@ -155,7 +155,7 @@ pub(super) fn during_loss(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.me.retransmission_run() == 0 || !unacked || !recent || facts.form.is_reply() {
         return None;
     }
-    Some(Verdict::new(Subcause::AbortDuringLoss, 80).or(Subcause::Abort, 35))
+    Some(Verdict::new(Subcause::AbortDuringLoss, 90).or(Subcause::Abort, 35))
 }
 
 /// 4.x: ended in mid-exchange.
@@ -184,19 +184,19 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         let reopened = facts.me.has(seen::ZERO_WINDOW) && facts.own_age_us < facts.trigger_age_us;
         return if missed || streaming || reopened {
             Some(
-                Verdict::new(Subcause::ClientGaveUp, 90)
+                Verdict::new(Subcause::ClientGaveUp, 97)
                     .or(Subcause::UnreadData, 20)
                     .or(Subcause::AbortAfterExchange, 10),
             )
         } else if own_unacked {
             Some(
-                Verdict::new(Subcause::Abort, 86)
+                Verdict::new(Subcause::Abort, 94)
                     .or(Subcause::ClientGaveUp, 25)
                     .or(Subcause::AbortDuringLoss, 10),
             )
         } else if waiting && !facts.trigger_is(kind::ALERT) {
             Some(
-                Verdict::new(Subcause::ClientGaveUp, 85)
+                Verdict::new(Subcause::ClientGaveUp, 94)
                     .or(Subcause::Abort, 20)
                     .or(Subcause::AbortAfterExchange, 15),
             )
@@ -206,7 +206,7 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if own_unacked {
         return Some(
-            Verdict::new(Subcause::Abort, 88)
+            Verdict::new(Subcause::Abort, 96)
                 .or(Subcause::UnreadData, 15)
                 .or(Subcause::AbortDuringLoss, 10),
         );
@@ -235,16 +235,16 @@ fn unanswered(facts: &Facts<'_>) -> Verdict {
     let silent = !facts.me.has(seen::DATA);
     let tls = facts.request_is(Payload::TlsClientHello);
     if silent && tls {
-        return Verdict::new(Subcause::TlsFailure, 90)
+        return Verdict::new(Subcause::TlsFailure, 97)
             .or(Subcause::UnreadData, 20)
             .or(Subcause::Injection, 10);
     }
     let alerted = facts.flow.last_kind[facts.side()] & kind::ALERT != 0;
     if alerted || facts.trigger_is(kind::ALERT) {
-        return Verdict::new(Subcause::TlsFailure, 90).or(Subcause::AbortAfterExchange, 30);
+        return Verdict::new(Subcause::TlsFailure, 97).or(Subcause::AbortAfterExchange, 30);
     }
     let at_once = facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
-    let verdict = Verdict::new(Subcause::UnreadData, 90);
+    let verdict = Verdict::new(Subcause::UnreadData, 97);
     if silent && at_once {
         verdict.or(Subcause::RefusedRequest, 20).or(Subcause::Abort, 10)
     } else {
@@ -265,7 +265,7 @@ pub(super) fn finished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         );
     }
     Some(if facts.idle_us < IDLE_US {
-        Verdict::new(Subcause::AbortAfterExchange, 88)
+        Verdict::new(Subcause::AbortAfterExchange, 96)
             .or(Subcause::UnreadData, 15)
             .or(Subcause::Abort, 8)
     } else {

@@ -83,3 +83,6 @@ pub const SIGHTING_SLOTS: usize = 128;
 
 /// Texts of resets kept for each burst: every segment may carry one.
 pub const TEXTS: usize = BURST;
+
+/// A reset is quicker than its host only by more than this, in microseconds: jitter explains less.
+pub const QUICKER_US_MIN: u64 = 300;

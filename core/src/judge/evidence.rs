@@ -68,6 +68,10 @@ evidence! {
     Mirrored = "mirrored", Flag;
     /// Trigger age in percent of the shortest time in which that side ever answered.
     LatencyRatio = "latency_ratio", Number;
+    /// The reset's time to live minus the nearest one in the SYN-ACKs of that host.
+    HostTtlDelta = "host_ttl_delta", Number;
+    /// The shortest time in which that host answered a SYN with SYN-ACK, in microseconds.
+    HostResponseUs = "host_response_us", Number;
     /// A bare RST that answers no packet that was seen.
     NoTrigger = "no_trigger", Flag;
     /// Segments with new payload from the claimed sender after its reset.

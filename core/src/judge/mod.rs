@@ -154,6 +154,13 @@ fn origin_evidence(facts: &Facts<'_>, origin: &Origin, evidence: &mut Evidence) 
     if let Some(percent) = origin::latency_percent(facts) {
         evidence.set(Fact::LatencyRatio, i64::try_from(percent).unwrap_or(i64::MAX));
     }
+    if let Some((low, high, response_us)) = facts.around.host_baseline {
+        let ttl = facts.rst.ttl;
+        evidence.set(Fact::HostTtlDelta, i64::from(ttl) - i64::from(ttl.clamp(low, high.max(low))));
+        if let Some(us) = response_us {
+            evidence.set(Fact::HostResponseUs, us.into());
+        }
+    }
 }
 
 fn after_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {

@@ -131,3 +131,19 @@ fn connections_that_end_together_are_counted_together() {
         assert_eq!(first, Some(cohort), "{gap_ms} ms between them");
     }
 }
+
+#[test]
+fn a_refusal_shows_what_it_was_compared_with() {
+    // Who refuses is two hops nearer than the service, and much quicker.
+    let mut tape = Tape::new();
+    tape.established();
+    tape.connect((2, 40_500), (100, 443));
+    tape.wait(S);
+    tape.client().syn();
+    tape.server().reply().ttl = 64;
+    let events = play(&tape, &PLAIN).events;
+    let of = |fact| events[0].evidence.get(fact);
+    let usual = of(Fact::HostResponseUs).unwrap();
+    assert!(of(Fact::TriggerAgeUs).unwrap() * 2 < usual, "{usual}");
+    assert_eq!(of(Fact::HostTtlDelta), Some(2));
+}

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 
+use crate::source::SourceError;
+
 /// How a run ended that was not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -16,7 +18,7 @@ pub(super) enum Outcome {
 }
 
 /// Tells the error, if there is one, and gives the exit code: 0 done, 1 could not do it, 3 done with
-/// damaged input. (2, for wrong usage, is given where arguments are parsed.)
+/// damaged input; 2 for wrong usage, which is mostly found where arguments are parsed.
 pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -25,9 +27,14 @@ pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("resetscope: {}", sentence(&error));
-            ExitCode::FAILURE
+            if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// What was typed could not work with any input.
+fn is_usage(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
 }
 
 fn is_broken_pipe(error: &Error) -> bool {

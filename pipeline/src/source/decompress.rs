@@ -4,8 +4,9 @@
 //! the window that [`super::Options::zstd_window_log_max`] allows), however much comes out.
 
 use super::probe::Compression;
+use flate2::bufread::GzDecoder;
 use lz4_flex::frame::FrameDecoder;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 
 /// Compressed bytes read at a time.
 const INPUT_BYTES: usize = 256 << 10;
@@ -22,7 +23,7 @@ pub(super) fn decompress(
     let input = BufReader::with_capacity(INPUT_BYTES, reader);
     Ok(match compression {
         Compression::Gzip => {
-            Box::new(Named { name: "gzip", inner: flate2::bufread::MultiGzDecoder::new(input) })
+            Box::new(Named { name: "gzip", inner: GzipMembers { member: GzDecoder::new(input) } })
         }
         Compression::Zstd => {
             let mut inner = zstd::stream::read::Decoder::with_buffer(input)?;
@@ -57,6 +58,58 @@ impl<R: Read> Read for Named<R> {
             ),
             _ => cause,
         })
+    }
+}
+
+/// gzip members in a row (RFC 1952 section 2.2), and the zeros that tapes and block devices put
+/// behind them.
+struct GzipMembers {
+    member: GzDecoder<Input>,
+}
+
+type Input = BufReader<Box<dyn Read + Send>>;
+
+/// First byte of a member.
+const GZIP_MAGIC: u8 = 0x1f;
+
+impl Read for GzipMembers {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let n = self.member.read(room)?;
+            if n > 0 || room.is_empty() {
+                return Ok(n);
+            }
+            match first_but_zero(self.member.get_mut())? {
+                None => return Ok(0),
+                Some(GZIP_MAGIC) => {
+                    let empty: Box<dyn Read + Send> = Box::new(io::empty());
+                    let input = std::mem::replace(self.member.get_mut(), BufReader::new(empty));
+                    self.member = GzDecoder::new(input);
+                }
+                Some(_) => {
+                    return Err(io::Error::new(
+                        ErrorKind::Unsupported,
+                        "something that is not gzip follows its gzip data",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Skips zeros; the byte behind them, not taken yet, or `None` at the end.
+fn first_but_zero(input: &mut Input) -> io::Result<Option<u8>> {
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        let found = bytes.get(zeros).copied();
+        input.consume(zeros);
+        if found.is_some() {
+            return Ok(found);
+        }
     }
 }
 
@@ -174,6 +227,16 @@ mod tests {
                 assert!(error.contains(name), "{name} cut at {cut}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn zeros_behind_gzip_are_padding_and_other_bytes_are_named() {
+        let member = gzip(b"captured");
+        let padded = [&member[..], &[0; 1000], &member, &[0; 500_000]].concat();
+        assert_eq!(read_all(Compression::Gzip, &padded), (b"capturedcaptured".to_vec(), None));
+        let (out, error) = read_all(Compression::Gzip, &[&member[..], b"tail"].concat());
+        assert_eq!(out, b"captured");
+        assert_eq!(error.as_deref(), Some("something that is not gzip follows its gzip data"));
     }
 
     #[test]

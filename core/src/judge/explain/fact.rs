@@ -105,6 +105,16 @@ const fn origin(of: Fact) -> Explanation {
             " %",
             "no host beats its own round trip",
         ),
+        Fact::HostTtlDelta => fact(
+            "the reset's time to live against the host's SYN-ACKs on other connections",
+            "",
+            "Linux ip_default_ttl; Raman et al., SIGCOMM 2023",
+        ),
+        Fact::HostResponseUs => fact(
+            "the host's quickest SYN-ACK on other connections",
+            " µs",
+            "no host beats its own round trip",
+        ),
         Fact::NoTrigger => {
             fact("a bare reset that answers no packet seen", "", "RFC 9293 section 3.5.2")
         }

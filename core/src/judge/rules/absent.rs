@@ -5,7 +5,7 @@ use crate::judge::cause::{Subcause, Verdict};
 use crate::judge::facts::{Facts, Stage};
 use crate::judge::form::Form;
 use crate::judge::origin::{Families, Origin};
-use crate::limits::SCAN_TARGETS;
+use crate::limits::{QUICKER_US_MIN, SCAN_TARGETS};
 use crate::segment::{Payload, TcpFlags};
 
 /// A SYN-ACK this late finds an initiator that has retransmitted its SYN or given up (RFC 6298: the
@@ -183,14 +183,14 @@ enum Likeness {
 
 impl Likeness {
     /// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
-    /// shortest time, by a margin of 300 µs that no jitter explains.
+    /// shortest time, by a margin that no jitter explains.
     fn of(facts: &Facts<'_>) -> Self {
         let Some((low, high, response_us)) = facts.around.host_baseline else {
             return Self::Unknown;
         };
         let off = !(low..=high).contains(&facts.rst.ttl);
         let quicker = response_us.zip(facts.trigger_age_us).is_some_and(|(usual, age)| {
-            age * 2 < u64::from(usual) && u64::from(usual) >= age + 300
+            age * 2 < u64::from(usual) && u64::from(usual) >= age + QUICKER_US_MIN
         });
         match (off, quicker) {
             (false, false) => Self::Own,

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::flow::record::{IP_ID_STEP_MAX, IpIdClass};
-use crate::limits::SCAN_TARGETS;
+use crate::limits::{QUICKER_US_MIN, SCAN_TARGETS};
 
 pub(super) fn header(event: &Event, fact: Fact, value: i64) -> Reading {
     let active = form_of(event) == Some(Form::ActiveRa);
@@ -57,6 +57,29 @@ pub(super) fn header(event: &Event, fact: Fact, value: i64) -> Reading {
         ),
         (Fact::LatencyRatio, _) => {
             neutral("Quicker than the host ever answered, but not by so much that it could not.")
+        }
+        (Fact::HostTtlDelta, 0) => {
+            reads("It came from as far away as the host's SYN-ACKs do.", NONE, FOREIGN)
+        }
+        (Fact::HostTtlDelta, _) => reads(
+            "From another distance than the host's SYN-ACKs, or with another initial value: a \
+             device, or a service that sets its own.",
+            &[SynRejected, Injection],
+            CLOSED,
+        ),
+        (Fact::HostResponseUs, quickest) => {
+            let age = event.evidence.get(Fact::TriggerAgeUs);
+            if age.is_some_and(|age| {
+                age * 2 < quickest && quickest >= age + QUICKER_US_MIN.cast_signed()
+            }) {
+                reads(
+                    "The reset came in less than half of that: somebody nearer wrote it.",
+                    &[SynRejected, Injection],
+                    CLOSED,
+                )
+            } else {
+                neutral("The reset took about as long, or longer.")
+            }
         }
         _ => reads(
             "A host without the connection sends a bare reset only as an answer.",

@@ -177,6 +177,8 @@ pub fn of(event: &Event, fact: Fact, value: i64) -> Reading {
         | Fact::DscpNotEchoed
         | Fact::Mirrored
         | Fact::LatencyRatio
+        | Fact::HostTtlDelta
+        | Fact::HostResponseUs
         | Fact::NoTrigger => around::header(event, fact, value),
         Fact::PostRstData
         | Fact::PostRstAck

@@ -49,6 +49,17 @@ pub(super) fn header(event: &Event, fact: Fact, value: i64) -> Reading {
             &[SynRejected, MidstreamReject, Injection],
             CLOSED,
         ),
+        _ => reads(
+            "A host without the connection sends a bare reset only as an answer.",
+            &[Injection, BlindInjection, Tcpkill, Killcx, IdleTimer],
+            &[HalfOpen, DataAfterClose, MidstreamReject, LateSynAck],
+        ),
+    }
+}
+
+/// What is compared with all that is known of the host.
+pub(super) fn host(event: &Event, fact: Fact, value: i64) -> Reading {
+    match (fact, value) {
         (Fact::LatencyRatio, ..50) => reads(
             "Less than half of the quickest answer that this host ever gave: somebody nearer wrote \
              it.",
@@ -67,7 +78,7 @@ pub(super) fn header(event: &Event, fact: Fact, value: i64) -> Reading {
             &[SynRejected, Injection],
             CLOSED,
         ),
-        (Fact::HostResponseUs, quickest) => {
+        (_, quickest) => {
             let age = event.evidence.get(Fact::TriggerAgeUs);
             if age.is_some_and(|age| {
                 age * 2 < quickest && quickest >= age + QUICKER_US_MIN.cast_signed()
@@ -81,11 +92,6 @@ pub(super) fn header(event: &Event, fact: Fact, value: i64) -> Reading {
                 neutral("The reset took about as long, or longer.")
             }
         }
-        _ => reads(
-            "A host without the connection sends a bare reset only as an answer.",
-            &[Injection, BlindInjection, Tcpkill, Killcx, IdleTimer],
-            &[HalfOpen, DataAfterClose, MidstreamReject, LateSynAck],
-        ),
     }
 }
 

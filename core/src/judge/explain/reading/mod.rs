@@ -176,10 +176,10 @@ pub fn of(event: &Event, fact: Fact, value: i64) -> Reading {
         | Fact::TsMissing
         | Fact::DscpNotEchoed
         | Fact::Mirrored
-        | Fact::LatencyRatio
-        | Fact::HostTtlDelta
-        | Fact::HostResponseUs
         | Fact::NoTrigger => around::header(event, fact, value),
+        Fact::LatencyRatio | Fact::HostTtlDelta | Fact::HostResponseUs => {
+            around::host(event, fact, value)
+        }
         Fact::PostRstData
         | Fact::PostRstAck
         | Fact::PostRstSynAck

@@ -10,7 +10,9 @@ use super::cause::{Cause, Subcause};
 /// What a reason says of the connection on the host that sent the reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Connection {
-    /// It was there, and the program or an administrator ended it.
+    /// It was there, and the program closed it over data that it had not read.
+    Unread,
+    /// It was there, and the program or an administrator ended it otherwise.
     Ended,
     /// It was there, and keepalive probes went unanswered.
     Silent,
@@ -22,14 +24,20 @@ enum Connection {
 
 fn connection(reason: &str) -> Connection {
     match reason {
-        "TCP_ABORT_ON_CLOSE"
-        | "TCP_ABORT_ON_LINGER"
+        "TCP_ABORT_ON_CLOSE" => Connection::Unread,
+        "TCP_ABORT_ON_LINGER"
         | "TCP_ABORT_ON_MEMORY"
         | "TCP_STATE"
         | "TCP_DISCONNECT_WITH_DATA" => Connection::Ended,
         "TCP_KEEPALIVE_TIMEOUT" => Connection::Silent,
-        "NO_SOCKET" | "TCP_FLAGS" | "TCP_TIMEWAIT_SOCKET" | "INVALID_SYN"
-        | "TCP_INVALID_ACK_SEQUENCE" | "TCP_RFC7323_PAWS" | "TCP_TOO_OLD_ACK" | "TCP_OLD_ACK"
+        "NO_SOCKET"
+        | "TCP_FLAGS"
+        | "TCP_TIMEWAIT_SOCKET"
+        | "INVALID_SYN"
+        | "TCP_INVALID_ACK_SEQUENCE"
+        | "TCP_RFC7323_PAWS"
+        | "TCP_TOO_OLD_ACK"
+        | "TCP_OLD_ACK"
         | "TCP_ACK_UNSENT_DATA" => Connection::Absent,
         // Data for a socket that the program has closed is both: there, and given up. The reasons
         // of MPTCP, and those to come, are not told apart here.
@@ -61,7 +69,8 @@ pub fn contradicts(reason: &str, verdict: Subcause) -> bool {
     );
     foreign
         || match connection(reason) {
-            Connection::Ended => absent || keepalive,
+            Connection::Unread => absent || keepalive || verdict == Subcause::SocketKill,
+            Connection::Ended => absent || keepalive || verdict == Subcause::UnreadData,
             Connection::Silent => absent || ended,
             Connection::Absent => ended || keepalive,
             Connection::Open => false,
@@ -84,7 +93,9 @@ mod tests {
             ("TCP_ABORT_ON_DATA", Subcause::UnreadData, false, "closed, and data came after that"),
             ("TCP_ABORT_ON_CLOSE", Subcause::UnreadData, false, "closed over unread data"),
             ("TCP_ABORT_ON_CLOSE", Subcause::HalfOpen, true, "the socket was there"),
+            ("TCP_ABORT_ON_CLOSE", Subcause::SocketKill, true, "its program closed it"),
             ("TCP_STATE", Subcause::SocketKill, false, "ss -K leaves this reason"),
+            ("TCP_STATE", Subcause::UnreadData, true, "unread data has a reason of its own"),
             ("TCP_STATE", Subcause::SilentGiveUp, true, "who gave up in silence sends no reset"),
             ("TCP_KEEPALIVE_TIMEOUT", Subcause::KeepaliveExpired, false, "the same in words"),
             ("TCP_KEEPALIVE_TIMEOUT", Subcause::SocketKill, true, "a timer, and nobody's hand"),

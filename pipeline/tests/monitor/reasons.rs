@@ -116,7 +116,7 @@ fn summaries_say_how_many_resets_the_kernel_accounts_for() {
     traffic::connections(&net, 1);
     let ended = tap.stop();
     assert!(ended.status.success(), "{}", ended.said);
-    assert_eq!(ended.lines.last().map(String::as_str), Some("kernel: sent 3 of 3 itself"));
+    assert_eq!(ended.lines.last().map(String::as_str), Some("kernel: reason known for 3 of 3"));
 }
 
 #[test]
@@ -165,11 +165,12 @@ fn an_instance_that_was_left_behind_is_removed_at_the_next_start_and_no_other() 
     kill_process(Pid::from_raw(keeper).unwrap(), Signal::KILL).unwrap();
     killed.signal(Signal::KILL);
     drop(killed);
-    assert!(left.is_dir(), "nobody was left to remove it");
+    // Nobody is left to remove it but the next that starts: this, or one of a test beside it.
     let next = Program::listening(&net, &ASKING);
     assert!(!left.exists());
-    assert!(tracing::instance(living.id()).is_dir(), "in use");
-    assert!(tracing::instances().contains(&tracing::instance(next.id())));
+    for program in [living, next] {
+        assert!(tracing::instance(program.id()).is_dir(), "in use");
+    }
 }
 
 #[test]

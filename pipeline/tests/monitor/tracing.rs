@@ -20,16 +20,6 @@ pub(crate) fn ready() -> bool {
     true
 }
 
-/// Instances of this program.
-pub(crate) fn instances() -> Vec<PathBuf> {
-    let entries = fs::read_dir(instances_folder()).unwrap();
-    let own = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        name.strip_prefix("resetscope-").is_some_and(|rest| rest.parse::<u32>().is_ok())
-    };
-    entries.map(|entry| entry.unwrap().path()).filter(own).collect()
-}
-
 /// Where the instance of this process is.
 pub(crate) fn instance(of: u32) -> PathBuf {
     instances_folder().join(format!("resetscope-{of}"))

@@ -10,8 +10,8 @@ use resetscope_core::judge::event::Event;
 /// Accounts that are kept; at most 200 bytes each.
 const KEPT: usize = 1 << 16;
 
-/// A reset comes out as an event well within this time, in nanoseconds. Accounts that have to go
-/// earlier count as lost.
+/// A reset comes out as an event well within this time, in nanoseconds. So long an account that no
+/// event has taken keeps its place.
 const NEEDED_NS: u64 = 10_000_000_000;
 
 /// Between the kernel's decision and the time stamp of the frame, at most, in nanoseconds.
@@ -22,7 +22,7 @@ const QUEUED_UNNAMED_NS: u64 = 1_000_000;
 
 /// How much later than the frame a decision may seem to be, in nanoseconds: both clocks are read
 /// without a lock.
-const EARLY_NS: u64 = 200_000;
+const EARLY_NS: u64 = 50_000;
 
 /// Accounts of one sender that are looked through.
 const LOOKED_AT: usize = 1 << 14;
@@ -54,12 +54,12 @@ pub struct Process {
 }
 
 /// An account with what it is found by.
-pub(super) struct Record {
+pub(crate) struct Record {
     /// When, in nanoseconds since 1970-01-01 UTC.
-    pub(super) time_ns: u64,
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-    pub(super) account: Account,
+    pub(crate) time_ns: u64,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) account: Account,
 }
 
 impl Record {
@@ -112,7 +112,7 @@ impl Accounts {
     }
 
     /// A record.
-    pub(super) fn add(&self, record: Record) {
+    pub(crate) fn add(&self, record: Record) {
         self.open().add(record);
     }
 
@@ -126,12 +126,12 @@ impl Accounts {
     }
 
     /// No more will come.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.open().ended = true;
         self.round.notify_all();
     }
 
-    /// Accounts that had to go too early, since the last call.
+    /// Accounts that found no place, since the last call.
     pub(super) fn take_lost(&self) -> u64 {
         std::mem::take(&mut self.open().lost)
     }
@@ -163,25 +163,30 @@ struct Shelf {
 }
 
 impl Shelf {
+    /// Takes a record, if there is room or the oldest can go. Those that are there already come
+    /// first: in a flood some events then find theirs, and not none.
     fn add(&mut self, record: Record) {
-        if self.records.len() >= KEPT {
-            self.remove_first(record.time_ns);
+        if self.records.len() >= KEPT && !self.remove_first(record.time_ns) {
+            self.lost += 1;
+            return;
         }
         let number = self.first + self.records.len() as u64;
         let before = self.latest.insert(record.key(), number);
         self.records.push_back(Kept { record, before, used: false });
     }
 
-    fn remove_first(&mut self, now_ns: u64) {
-        let Some(kept) = self.records.pop_front() else { return };
+    /// Removes the oldest, unless it may still be asked for.
+    fn remove_first(&mut self, now_ns: u64) -> bool {
+        let done =
+            |kept: &Kept| kept.used || now_ns.saturating_sub(kept.record.time_ns) >= NEEDED_NS;
+        let Some(kept) = self.records.front().filter(|kept| done(kept)) else { return false };
         let key = kept.record.key();
         if self.latest.get(&key) == Some(&self.first) {
             self.latest.remove(&key);
         }
+        self.records.pop_front();
         self.first += 1;
-        if !kept.used && now_ns.saturating_sub(kept.record.time_ns) < NEEDED_NS {
-            self.lost += 1;
-        }
+        true
     }
 
     /// The unused account under `key` that is nearest to the time, if it is near enough.
@@ -249,7 +254,7 @@ mod tests {
             ("1.1.1.1:80", "2.2.2.2:9", 10 * SECOND, true, "the same moment"),
             ("1.1.1.1:80", "2.2.2.2:9", 10 * SECOND - 99 * MS, true, "it waited in a queue"),
             ("1.1.1.1:80", "2.2.2.2:9", 10 * SECOND - 101 * MS, false, "an earlier one"),
-            ("1.1.1.1:80", "2.2.2.2:9", 10 * SECOND + 100_000, true, "clocks read apart"),
+            ("1.1.1.1:80", "2.2.2.2:9", 10 * SECOND + 40_000, true, "clocks read apart"),
             ("1.1.1.1:80", "2.2.2.2:9", 10 * SECOND + MS, false, "a later one"),
             ("2.2.2.2:9", "1.1.1.1:80", 10 * SECOND, false, "the other direction"),
             ("1.1.1.1:80", "2.2.2.2:8", 10 * SECOND, false, "another connection"),
@@ -286,15 +291,20 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_what_goes_too_early_is_counted() {
+    fn memory_is_bounded_and_what_finds_no_place_is_counted() {
         let step_ns = 2 * NEEDED_NS / KEPT as u64;
         let (from, other) = ("1.1.1.1:80", "1.1.1.1:81");
         let spread = (0..KEPT as u64 + 100).map(|n| record(n * step_ns, from, "2.2.2.2:9", "R"));
         let slow = accounts(spread);
-        assert_eq!(slow.take_lost(), 0, "these went when nobody would need them any more");
-        let flood = accounts((0..KEPT as u64 + 100).map(|n| record(n, other, "2.2.2.2:9", "R")));
-        assert_eq!(flood.take_lost(), 100);
+        assert_eq!(slow.take_lost(), 0, "the oldest went when nobody would ask any more");
+        let first = record(1, from, "2.2.2.2:9", "FIRST");
+        let flood = (2..KEPT as u64 + 100).map(|n| record(n, other, "2.2.2.2:9", "R"));
+        let flood = accounts(std::iter::once(first).chain(flood));
+        assert_eq!(flood.take_lost(), 99);
         assert_eq!(flood.take_lost(), 0, "told once");
+        assert_eq!(reason(&flood, 1, from, "2.2.2.2:9").as_deref(), Some("FIRST"));
+        flood.add(record(KEPT as u64 + 100, other, "2.2.2.2:9", "R"));
+        assert_eq!(flood.take_lost(), 0, "a place became free");
         let shelf = flood.open();
         assert_eq!((shelf.records.len(), shelf.latest.len()), (KEPT, 1));
     }

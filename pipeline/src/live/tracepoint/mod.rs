@@ -2,17 +2,17 @@
 //!
 //! Since Linux 6.10 that tracepoint names the reason. It is read as text through tracefs, which
 //! takes no compiler and no loader: `instance` makes a trace instance of its own, so that nobody
-//! else's tracing is touched, a [`Reader`] thread takes its lines off, `line` reads one, and
+//! else's tracing is touched, a `reader` thread takes its lines off, `line` reads one, and
 //! [`accounts::Accounts`] keeps them until the event comes out that they belong to, seconds later.
 //! No worker knows of any of it.
 //!
 //! **Which event.** The one whose sender and receiver the kernel names, if its first RST was stamped
-//! between 0.2 ms before and 100 ms after the kernel decided to send it (it may have waited in a
-//! queueing discipline). A listening socket's resets are named by the socket: without a
-//! destination. They go with resets from that port, 1 ms after at most, each with one.
-//! The tracepoint fires for all network namespaces of the host; addresses, ports and time decide,
-//! so two namespaces with the same addresses may be taken for each other. So may a tap behind
-//! address translation miss what the socket knew under another name.
+//! 0.05 ms before to 100 ms after the kernel decided to send it (it may have waited in a queueing
+//! discipline). A listening socket's resets are named by the socket, without a receiver: they go
+//! with resets from that port up to 1 ms later. Each account goes with one event. The tracepoint
+//! fires for all network namespaces of the host; addresses, ports and time decide, so two
+//! namespaces with the same addresses may be taken for each other. Behind address translation the
+//! tap sees other addresses than the socket, and nothing is found.
 //!
 //! **Clocks.** The instance stamps with `tai`: that is the wall clock, by which frames are stamped,
 //! plus a whole number of seconds. Nothing drifts, and a step of the wall clock is in both.

@@ -54,6 +54,8 @@ pub struct Config {
     pub flows: Flows,
     /// The user to become once the tap is open.
     pub user: Option<String>,
+    /// Whether to ask the kernel why it sent its own resets.
+    pub kernel_reasons: bool,
     /// What only AF_PACKET has.
     pub af_packet: AfPacket,
 }
@@ -72,6 +74,7 @@ impl Default for Config {
             cores: None,
             flows: Within::constant::<{ FLOWS_DEFAULT as u64 }>(),
             user: None,
+            kernel_reasons: false,
             af_packet: AfPacket::default(),
         }
     }

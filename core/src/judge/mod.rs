@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod explain;
 pub mod facts;
 pub mod form;
+pub mod kernel;
 pub mod note;
 pub mod open;
 pub mod origin;

@@ -4,6 +4,7 @@ mod analyze;
 pub mod args;
 mod exit;
 mod explain;
+pub mod kernel_reasons;
 pub mod monitor;
 mod output;
 mod privilege;
@@ -21,5 +22,6 @@ pub fn main() -> ExitCode {
         Command::Analyze(args) => exit::code(analyze::analyze(&args)),
         Command::Explain(args) => exit::code(explain::explain(&args)),
         Command::Monitor(args) => exit::code(monitor::monitor(*args)),
+        Command::KeepTraceInstance(args) => exit::code(kernel_reasons::keep(&args)),
     }
 }

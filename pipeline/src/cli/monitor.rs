@@ -10,13 +10,16 @@ use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
 
 use super::exit::Outcome;
+use super::kernel_reasons::KernelReasons;
 use super::{output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
 use crate::live::filter::Expression;
 use crate::live::notice::Notice;
 use crate::live::tap::Tap;
+use crate::live::tracepoint::Tracepoint;
 use crate::live::{Plan, Ringwork, Signals, run};
 use crate::sink::Format;
+use crate::sink::kernel::Kernel;
 
 pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
         Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
@@ -97,6 +100,10 @@ pub struct Monitor {
     #[arg(long, value_name = "US")]
     pub busy_poll: Option<BusyPoll>,
 
+    /// What the kernel knows of it.
+    #[command(flatten)]
+    pub kernel: KernelReasons,
+
     /// No remarks; results, warnings and errors only.
     #[arg(long, short)]
     pub quiet: bool,
@@ -122,6 +129,7 @@ impl Monitor {
         config.cores = self.cores.or(config.cores);
         config.af_packet.filter = self.filter.or(config.af_packet.filter);
         config.af_packet.promiscuous &= !self.no_promiscuous;
+        config.kernel_reasons |= self.kernel.kernel_reasons;
         config.quiet |= self.quiet;
         Ok(config)
     }
@@ -146,7 +154,9 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     let plan = plan(&config)?;
     let signals = listen()?;
     let tap = Tap::open(&plan)?;
+    let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
     let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
+    output.kernel = tracepoint.as_ref().map(|tracepoint| Kernel::new(tracepoint.accounts()));
     privilege::drop_all(config.user.as_deref())?;
     let quiet = config.quiet;
     let notify = |notice: &Notice| {
@@ -154,7 +164,7 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
             eprintln!("resetscope: {notice}");
         }
     };
-    run(&plan, tap, &mut output, &signals, &notify)?;
+    run(&plan, tap, tracepoint, &mut output, &signals, &notify)?;
     output.flush().context("cannot write the results")?;
     Ok(Outcome::Done)
 }

@@ -32,7 +32,7 @@ pub(super) fn open(events: Option<&Path>, format: Format, top: usize) -> Result<
     } else {
         Box::new(BufWriter::new(io::stdout()))
     };
-    Ok(Output { format, top, summaries, events, several: false })
+    Ok(Output { format, top, summaries, events, kernel: None, several: false })
 }
 
 /// Lets the first SIGINT or SIGTERM set the flag; the second ends the program at once.

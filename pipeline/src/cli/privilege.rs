@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities,
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities,
     set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
@@ -16,8 +16,17 @@ pub(super) fn drop_all(user: Option<&str>) -> Result<()> {
     if let Some(user) = user {
         become_user(user)?;
     }
+    keep_only(CapabilitySet::empty())
+}
+
+/// Drops all capabilities but those of `needed` that there are, and makes sure that none comes back.
+pub(super) fn keep_only(needed: CapabilitySet) -> Result<()> {
     let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let kept = match needed.is_empty() {
+        true => none,
+        false => capabilities(None).context("cannot ask for capabilities")?.permitted & needed,
+    };
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: none };
     set_capabilities(None, sets).context("cannot give up capabilities")?;
     clear_ambient_capability_set().context("cannot give up ambient capabilities")?;
     set_no_new_privs(true).context("cannot rule out new privileges")

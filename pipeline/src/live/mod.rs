@@ -15,6 +15,9 @@
 //! **Numbers of frames.** A worker counts the frames that it takes; that is the `frame` of an
 //! event. With several workers the same number may occur once for each.
 //!
+//! **The kernel's reasons.** Where this host's own sockets send resets, [`tracepoint`] can say why, in
+//! the kernel's words. It is kept beside the verdict and never asked for it.
+//!
 //! **Intervals** end by the wall clock. A frame counts in the interval in which its worker took
 //! it, which is some milliseconds after it came.
 
@@ -28,6 +31,7 @@ pub mod interface;
 pub mod notice;
 mod report;
 pub mod tap;
+pub mod tracepoint;
 mod worker;
 
 use std::io;
@@ -54,6 +58,7 @@ use interface::Interface;
 use notice::Notice;
 use report::Reporter;
 use tap::Tap;
+use tracepoint::Tracepoint;
 use worker::{Order, Worker};
 
 /// Messages that may wait for the collector.
@@ -125,13 +130,15 @@ pub struct Signals {
     pub renew: Arc<AtomicBool>,
 }
 
-/// Runs `plan` on `tap` into `sink` until `signals` or the plan say stop.
+/// Runs `plan` on `tap` into `sink` until `signals` or the plan say stop; meanwhile `tracepoint` is
+/// read, if there is one.
 ///
 /// # Errors
 /// See [`TapError`]; a broken pipe is among [`TapError::Write`].
 pub fn run(
     plan: &Plan,
     mut tap: Tap,
+    tracepoint: Option<Tracepoint>,
     sink: &mut dyn Sink,
     signals: &Signals,
     notify: &(dyn Fn(&Notice) + Sync),
@@ -144,7 +151,17 @@ pub fn run(
     let taken = Arc::new(AtomicU64::new(0));
     let mut counted = Counted { sink, taken: Arc::clone(&taken) };
     let clock = Arc::new(Clock::default());
+    let (reader, _keeper) = tracepoint.map(Tracepoint::split).unzip();
+    let collected = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _reading = Raised(&collected);
+        if let Some(reader) = reader {
+            let (clock, over) = (Arc::clone(&clock), &collected);
+            thread::Builder::new()
+                .name("tracepoint".to_owned())
+                .spawn_scoped(scope, move || reader.run(over, &clock, notify))
+                .map_err(TapError::Thread)?;
+        }
         let orders = spawn(scope, engines, &mut tap, plan, &send, &clock, notify)?;
         drop(send);
         let control = Control { plan, signals, notify, clock, workers: orders, taken };
@@ -163,6 +180,15 @@ pub fn run(
         collected.map_err(TapError::Write)?;
         controlled
     })
+}
+
+/// A flag that is set when this goes, however that comes about.
+struct Raised<'a>(&'a AtomicBool);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Starts the workers; returns the ends of their order queues.

@@ -54,6 +54,16 @@ pub enum Notice {
         /// What the system said.
         reason: String,
     },
+    /// Some of the kernel's accounts of its resets were lost.
+    ReasonsLost {
+        /// How many, since this was last told.
+        count: u64,
+    },
+    /// The kernel's accounts cannot be read any more.
+    ReasonsEnded {
+        /// What the system said.
+        reason: String,
+    },
 }
 
 impl Notice {
@@ -92,6 +102,12 @@ impl fmt::Display for Notice {
             ),
             Self::NotPinned { core, reason } => {
                 write!(f, "cannot tie a worker to core {core}: {reason}")
+            }
+            Self::ReasonsLost { count } => {
+                write!(f, "the kernel's reasons of {count} resets were lost: too many came at once")
+            }
+            Self::ReasonsEnded { reason } => {
+                write!(f, "cannot read the kernel's reasons any more: {reason}")
             }
         }
     }

@@ -13,6 +13,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::community_id::community_id;
+use super::kernel;
 
 /// The schema's name and version.
 pub const SCHEMA: &str = "resetscope.event/1";
@@ -37,6 +38,8 @@ struct Line<'a> {
     history: &'a str,
     community_id: String,
     note: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<kernel::Part>,
 }
 
 #[derive(Serialize)]
@@ -121,6 +124,15 @@ fn word(fact: Fact, value: i64) -> &'static str {
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, event: &Event) -> io::Result<()> {
+    write_with(out, event, None)
+}
+
+/// The same with what the kernel says of it.
+pub(super) fn write_with(
+    out: &mut dyn Write,
+    event: &Event,
+    kernel: Option<kernel::Part>,
+) -> io::Result<()> {
     let (from, to) = (event.side, event.side ^ 1);
     let claim = event.verdict.claim;
     let line = Line {
@@ -142,6 +154,7 @@ pub fn write(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         history: event.history.as_str(),
         community_id: community_id(&event.key),
         note: Note(event).to_string(),
+        kernel,
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")

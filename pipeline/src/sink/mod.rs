@@ -2,6 +2,7 @@
 
 pub mod community_id;
 pub mod event;
+pub mod kernel;
 pub mod summary;
 pub mod table;
 
@@ -10,6 +11,8 @@ use std::io::{self, Write};
 use resetscope_core::judge::event::Event;
 
 use crate::collect::{Sink, Summary};
+
+use kernel::Kernel;
 
 /// How summaries are written.
 #[derive(
@@ -33,6 +36,8 @@ pub struct Output {
     pub summaries: Box<dyn Write>,
     /// Where events go.
     pub events: Option<Box<dyn Write>>,
+    /// The kernel's account of its resets, if it is asked.
+    pub kernel: Option<Kernel>,
     /// A summary was written before: text needs an empty line between two.
     pub several: bool,
 }
@@ -52,8 +57,9 @@ impl Output {
 
 impl Sink for Output {
     fn event(&mut self, judged: &Event) -> io::Result<()> {
+        let account = self.kernel.as_mut().and_then(|kernel| kernel.say(judged));
         match &mut self.events {
-            Some(out) => event::write(out, judged),
+            Some(out) => event::write_with(out, judged, account),
             None => Ok(()),
         }
     }
@@ -66,6 +72,9 @@ impl Sink for Output {
                     writeln!(self.summaries)?;
                 }
                 table::write(&mut self.summaries, judged, self.top)?;
+                if let Some(kernel) = &mut self.kernel {
+                    kernel.sum_up(&mut self.summaries)?;
+                }
             }
         }
         self.several = true;

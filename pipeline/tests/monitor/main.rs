@@ -14,6 +14,8 @@
 mod net;
 mod program;
 mod raw;
+mod reasons;
+mod tracing;
 mod traffic;
 
 use std::fs;

@@ -243,12 +243,13 @@ fn unanswered(facts: &Facts<'_>) -> Verdict {
     if alerted || facts.trigger_is(kind::ALERT) {
         return Verdict::new(Subcause::TlsFailure, 97).or(Subcause::AbortAfterExchange, 30);
     }
+    // A while later the program may have read the request, and somebody ended its socket.
     let at_once = facts.trigger_age_us.is_some_and(|us| us < AT_ONCE_US);
-    let verdict = Verdict::new(Subcause::UnreadData, 97);
+    let verdict = Verdict::new(Subcause::UnreadData, if at_once { 97 } else { 90 });
     if silent && at_once {
         verdict.or(Subcause::RefusedRequest, 20).or(Subcause::Abort, 10)
     } else {
-        verdict.or(Subcause::Abort, 20).or(Subcause::RefusedRequest, 10)
+        verdict.or(Subcause::Abort, 20).or(Subcause::SocketKill, 10)
     }
 }
 

@@ -10,6 +10,7 @@ use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
 
 use super::exit::Outcome;
+use super::serve::{self, Serve, Server};
 use super::{output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
 use crate::live::filter::Expression;
@@ -17,6 +18,7 @@ use crate::live::notice::Notice;
 use crate::live::tap::Tap;
 use crate::live::{Plan, Ringwork, Signals, run};
 use crate::sink::Format;
+use crate::sink::tee::Tee;
 
 pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
         Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
@@ -26,7 +28,8 @@ pub(super) const MONITOR: &str = "Explains the resets that pass a network interf
 pub(super) const MONITOR_EXAMPLES: &str = "Examples:\n  \
         sudo resetscope monitor -i eth0\n  \
         sudo resetscope monitor -i eth0 --events - --filter 'tcp and not port 22'\n  \
-        sudo resetscope monitor --config configs/af-packet.toml --format json\n\n\
+        sudo resetscope monitor --config configs/af-packet.toml --format json\n  \
+        sudo resetscope monitor -i eth0 --metrics 9184 --http 8484\n\n\
         To run without sudo: sudo setcap cap_net_raw+ep $(command -v resetscope)\n\n\
         Exit codes: 0 done; 1 could not do it; 2 usage.";
 
@@ -100,6 +103,10 @@ pub struct Monitor {
     /// No remarks; results, warnings and errors only.
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Network faces.
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 impl Monitor {
@@ -123,6 +130,7 @@ impl Monitor {
         config.af_packet.filter = self.filter.or(config.af_packet.filter);
         config.af_packet.promiscuous &= !self.no_promiscuous;
         config.quiet |= self.quiet;
+        self.serve.over(&mut config.serve);
         Ok(config)
     }
 }
@@ -147,14 +155,25 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     let signals = listen()?;
     let tap = Tap::open(&plan)?;
     let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
+    let bound = serve::open(&config.serve)?;
     privilege::drop_all(config.user.as_deref())?;
+    let server = serve::start(bound, &config)?;
     let quiet = config.quiet;
     let notify = |notice: &Notice| {
         if notice.is_warning() || !quiet {
             eprintln!("resetscope: {notice}");
         }
+        if let (Some(server), Some(listening)) = (&server, notice.listening()) {
+            server.tap(listening, notice.to_string());
+        }
     };
-    run(&plan, tap, &mut output, &signals, &notify)?;
+    let mut sinks = Tee::default().with(&mut output);
+    if let Some(publisher) = server.as_ref().map(Server::publisher) {
+        sinks = sinks.with(publisher);
+    }
+    let ran = run(&plan, tap, &mut sinks, &signals, &notify);
+    drop(sinks);
+    ran?;
     output.flush().context("cannot write the results")?;
     Ok(Outcome::Done)
 }

@@ -4,6 +4,7 @@ pub mod community_id;
 pub mod event;
 pub mod summary;
 pub mod table;
+pub mod tee;
 
 use std::io::{self, Write};
 

@@ -1,5 +1,7 @@
 //! The live page: everything it needs is in the program.
 
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// A file of the page.
 pub(super) struct Asset {
     /// What the browser takes it for.
@@ -13,7 +15,11 @@ pub(super) fn asset(path: &str) -> Option<Asset> {
     let (kind, text) = match path {
         "/" => ("text/html; charset=utf-8", include_str!("page/index.html")),
         "/page.css" => ("text/css; charset=utf-8", include_str!("page/page.css")),
-        "/page.js" => ("text/javascript; charset=utf-8", include_str!("page/page.js")),
+        "/page.js" => (SCRIPT, include_str!("page/page.js")),
+        "/chart.js" => (SCRIPT, include_str!("page/chart.js")),
+        "/resets.js" => (SCRIPT, include_str!("page/resets.js")),
+        "/sums.js" => (SCRIPT, include_str!("page/sums.js")),
+        "/words.js" => (SCRIPT, include_str!("page/words.js")),
         "/icon.svg" => ("image/svg+xml", include_str!("page/icon.svg")),
         _ => return None,
     };

@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 
 use bytes::Bytes;
+use resetscope_core::judge::cause::Subcause;
 use serde::Serialize;
 
 use super::hub::Hub;
@@ -39,6 +40,8 @@ struct Hello<'a> {
     interval_ms: u64,
     uptime_ms: u64,
     flows_max: u64,
+    /// Id, cause and name of every sub-cause.
+    subcauses: Vec<[&'static str; 3]>,
 }
 
 #[derive(Serialize)]
@@ -64,6 +67,7 @@ pub(super) fn hello(hub: &Hub) -> Bytes {
         interval_ms: millis(hub.about.interval),
         uptime_ms: millis(hub.uptime()),
         flows_max: hub.about.flows,
+        subcauses: Subcause::ALL.iter().map(|of| [of.id(), of.cause().name(), of.name()]).collect(),
     };
     [json("hello", &hello), tap(hub)].concat().into()
 }

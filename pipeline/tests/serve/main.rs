@@ -13,7 +13,9 @@ mod browser;
 #[path = "../capture_writer/mod.rs"]
 mod capture_writer;
 mod fed;
+mod hostile;
 #[path = "../http_client/mod.rs"]
 mod http_client;
+mod metrics;
 #[path = "../traffic/mod.rs"]
 mod traffic;

@@ -12,10 +12,10 @@ const svg = (name, attributes, text) => {
   return element;
 };
 
-// The next round number, so that the scale has whole steps.
+// The next round and even number, so that half of it is whole.
 const roof = (most) => {
   const step = 10 ** Math.floor(Math.log10(Math.max(most, 1)));
-  return [1, 2, 4, 5, 10].map((of) => of * step).find((of) => of >= Math.max(most, 4)) ?? most;
+  return [1, 2, 4, 6, 8, 10].map((of) => of * step).find((of) => of >= Math.max(most, 4)) ?? most;
 };
 
 const tip = (place, summary, x) => {

@@ -112,7 +112,7 @@ const drawLedger = (frames) => {
   at("ledger").replaceChildren(
     track(["no_connection", share(analysed, received)], ["benign", share(total(skipped), received)],
       ["firewall", share(total(shed), received)]),
-    table(["frames", "", ""], [line("", "analysed", analysed), ...reasons(skipped, "skipped"),
+    table([], [line("", "analysed", analysed), ...reasons(skipped, "skipped"),
       ...reasons(shed, "dropped"), line("whole", "received", received)]));
 };
 

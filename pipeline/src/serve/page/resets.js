@@ -1,6 +1,6 @@
 // The list of resets, newest first. What came over the wire is only ever set as text.
 
-import { endpoint, exactTime, percent, wireshark } from "./words.js";
+import { confidence, endpoint, exactTime, wireshark } from "./words.js";
 
 const SHOWN = 60;
 
@@ -38,7 +38,7 @@ const story = (event) => {
     element("div", "filter", element("code", "", filter), copyButton(filter)),
   ];
   if (event.alternatives.length > 0) {
-    const others = event.alternatives.map((of) => `${of.cause} ${of.subcause.id} ${of.subcause.name} (${percent(of.confidence)})`);
+    const others = event.alternatives.map((of) => `${of.cause} ${of.subcause.id} ${of.subcause.name} (${confidence(of.confidence)})`);
     parts.splice(2, 0, element("p", "", `Or else: ${others.join(", ")}`));
   }
   return element("div", "story", ...parts);
@@ -50,7 +50,7 @@ const row = (event) => {
   const who = `${endpoint(event.src, event.sport)} → ${endpoint(event.dst, event.dport)}`;
   const head = element("summary", "",
     element("time", "", exactTime(event.time_ns)), why,
-    element("span", "who", who), element("span", "sure", percent(event.confidence)));
+    element("span", "who", who), element("span", "sure", confidence(event.confidence)));
   const details = element("details", "", head);
   // Most are never opened, so what is inside is made when it is wanted.
   details.addEventListener("toggle", () => {

@@ -7,8 +7,13 @@ export const count = (n) => n.toLocaleString("en");
 
 export const percent = (share) => {
   if (!(share > 0)) return "0 %";
-  return share < 0.001 ? "< 0.1 %" : `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+  if (share < 0.001) return "< 0.1 %";
+  // What is nearly nothing, or nearly everything, is told more exactly.
+  const digits = share < 0.1 || (share > 0.99 && share < 1) ? 1 : 0;
+  return `${(Math.min(share * 100, share < 1 ? 99.9 : 100)).toFixed(digits)} %`;
 };
+
+export const confidence = (of) => `${Math.round(of * 100)} %`;
 
 const scaled = (n, steps) => {
   const [unit, size] = steps.find(([, size]) => n >= size) ?? steps.at(-1);

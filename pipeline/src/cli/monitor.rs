@@ -153,9 +153,9 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     }
     let plan = plan(&config)?;
     let signals = listen()?;
+    let bound = serve::open(&config.serve)?;
     let tap = Tap::open(&plan)?;
     let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
-    let bound = serve::open(&config.serve)?;
     privilege::drop_all(config.user.as_deref())?;
     let server = serve::start(bound, &config)?;
     let quiet = config.quiet;

@@ -83,7 +83,20 @@ pub(crate) fn request(to: SocketAddr, line: &str, headers: &str, body: &str) -> 
     let answer = String::from_utf8(exchange(to, text.as_bytes())).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{line}: {answer}"));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-    Response { status: status.unwrap(), head: head.to_owned(), body: body.to_owned() }
+    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if chunked { joined(body) } else { body.to_owned() };
+    Response { status: status.unwrap(), head: head.to_owned(), body }
+}
+
+/// A body that came in chunks, in one (RFC 9112, section 7.1).
+fn joined(mut chunks: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = chunks.split_once("\r\n") {
+        let (chunk, rest) = rest.split_at(usize::from_str_radix(size, 16).unwrap());
+        whole.push_str(chunk);
+        chunks = rest.trim_start_matches("\r\n");
+    }
+    whole
 }
 
 /// Gets a page as a browser on the same machine would.

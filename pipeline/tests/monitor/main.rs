@@ -11,9 +11,14 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+#[cfg(feature = "serve")]
+#[path = "../http_client/mod.rs"]
+mod http_client;
 mod net;
 mod program;
 mod raw;
+#[cfg(feature = "serve")]
+mod serve;
 mod traffic;
 
 use std::fs;

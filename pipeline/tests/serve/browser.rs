@@ -81,7 +81,7 @@ impl Browser {
         }
     }
 
-    fn tool(&self, command: &str, parameters: Value) -> Value {
+    fn tool(&self, command: &str, parameters: &Value) -> Value {
         self.post("/goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
     }
 
@@ -94,7 +94,7 @@ impl Browser {
 
     /// Leaves a picture of the whole page beside the test's other results.
     fn picture(&self, name: &str) {
-        let shot = self.tool("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
+        let shot = self.tool("Page.captureScreenshot", &json!({ "captureBeyondViewport": true }));
         let bytes =
             base64::prelude::BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("live-page-{name}.png"));
@@ -106,9 +106,9 @@ impl Browser {
         let mobile = width < 600;
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
-        self.tool("Emulation.setDeviceMetricsOverride", size);
+        self.tool("Emulation.setDeviceMetricsOverride", &size);
         let scheme = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.tool("Emulation.setEmulatedMedia", json!({ "features": scheme }));
+        self.tool("Emulation.setEmulatedMedia", &json!({ "features": scheme }));
     }
 }
 

@@ -128,6 +128,25 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
 }
 
 #[test]
+fn the_documentation_names_every_metric_with_its_type() {
+    let (_server, address) = server();
+    let response =
+        request(address, "GET /metrics", &format!("Host: {address}\r\n{OPENMETRICS}"), "");
+    let page = include_str!("../../SCHEMA.md");
+    let mut documented = 0;
+    for family in response.body.lines().filter_map(|line| line.strip_prefix("# TYPE resetscope_")) {
+        let (name, kind) = family.split_once(' ').unwrap();
+        let name = if kind == "info" { format!("{name}_info") } else { name.to_owned() };
+        assert!(page.contains(&format!("| `{name}` | {kind} |")), "SCHEMA.md lacks {name}, {kind}");
+        documented += 1;
+    }
+    let (_, section) = page.split_once("## Metrics").unwrap();
+    let rows =
+        section.lines().filter(|line| line.starts_with("| `") && line.matches('|').count() == 5);
+    assert_eq!(rows.count(), documented, "and no other");
+}
+
+#[test]
 fn the_dashboard_is_one_that_grafana_takes() {
     let text = include_str!("../../../configs/grafana-dashboard.json");
     let dashboard: Value = serde_json::from_str(text).unwrap();

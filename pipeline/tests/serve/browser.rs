@@ -4,12 +4,14 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use crate::fed::{feed, server};
@@ -29,6 +31,8 @@ impl Browser {
     fn start() -> Option<Self> {
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        // The browser is in the driver's group, so that neither is left behind.
+        command.process_group(0);
         let Ok(mut driver) = command.spawn() else {
             println!("skipped: no chromedriver; apt-get install chromium chromium-driver");
             return None;
@@ -118,7 +122,7 @@ impl Drop for Browser {
         let headers = format!("Host: {}\r\n", self.address);
         // Ends the browser; without a session there is none.
         let _ = std::panic::catch_unwind(|| request(self.address, &line, &headers, ""));
-        let _ = self.driver.kill();
+        let _ = kill_process_group(Pid::from_child(&self.driver), Signal::KILL);
         let _ = self.driver.wait();
     }
 }

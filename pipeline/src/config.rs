@@ -4,6 +4,7 @@
 //! and the same bounds hold on the command line.
 
 mod file;
+mod listen;
 mod value;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use resetscope_core::limits::FLOWS_DEFAULT;
 use serde::{Deserialize, Serialize};
 
 pub use file::{ConfigError, read, text};
+pub use listen::Listen;
 pub use value::{Cores, Length, Within};
 
 use crate::sink::Format;
@@ -27,6 +29,9 @@ pub type Snaplen = Within<64, 262_144>;
 
 /// Microseconds of looking at an empty ring, up to a second.
 pub type BusyPoll = Within<0, 1_000_000>;
+
+/// Services that metrics name: each is up to eight time series.
+pub type ServicesNamed = Within<0, 1000>;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +63,8 @@ pub struct Config {
     pub kernel_reasons: bool,
     /// What only AF_PACKET has.
     pub af_packet: AfPacket,
+    /// Network faces.
+    pub serve: Serve,
 }
 
 impl Default for Config {
@@ -76,6 +83,7 @@ impl Default for Config {
             user: None,
             kernel_reasons: false,
             af_packet: AfPacket::default(),
+            serve: Serve::default(),
         }
     }
 }
@@ -123,5 +131,24 @@ impl Default for AfPacket {
             block_timeout_ms: Within::constant::<10>(),
             busy_poll_us: Within::constant::<0>(),
         }
+    }
+}
+
+/// The part of the configuration that is about network faces. It can be read by every build, so that
+/// one without the feature can say what it lacks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Serve {
+    /// Where to serve metrics; nowhere if not given.
+    pub metrics: Option<Listen>,
+    /// Where to serve the live page; nowhere if not given.
+    pub http: Option<Listen>,
+    /// Services that the metrics name.
+    pub services: ServicesNamed,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self { metrics: None, http: None, services: Within::constant::<10>() }
     }
 }

@@ -6,6 +6,9 @@
 //! them together, [`cli`] is the program around that. [`live`] taps an interface instead: workers
 //! of its own, the same collector and sinks.
 //!
+//! With the feature `serve` a tap has network faces beside its outputs: metrics for Prometheus and a
+//! live page.
+//!
 //! [`explain`] tells the story of one reset to whoever wants to check the judge.
 //!
 //! Nothing here knows the rules of TCP: it moves frames in and summaries out. (A story shows
@@ -19,6 +22,8 @@ pub mod feed;
 pub mod huge_pages;
 pub mod live;
 pub mod run;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod worker;

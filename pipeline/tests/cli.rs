@@ -564,3 +564,15 @@ fn events_are_never_written_over_a_capture() {
         assert_eq!(std::fs::read(&capture).unwrap(), before, "the capture is as it was");
     }
 }
+
+#[cfg(not(feature = "serve"))]
+#[test]
+fn a_build_without_a_server_says_how_to_get_one() {
+    for face in ["--metrics", "--http"] {
+        let output = resetscope().args(["monitor", "-i", "lo", face, "0"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{face}");
+        let said = text(&output.stderr);
+        assert!(said.contains("cargo build --release --features serve"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}

@@ -115,6 +115,13 @@ impl Flows {
         (Class::Established, "established"),
     ];
 
+    /// Adds another worker's flows of the same interval to these.
+    pub fn merge(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.active += other.active;
+        add(&mut self.evicted, &other.evicted);
+    }
+
     /// Counts an eviction.
     pub fn evict(&mut self, class: Class) {
         if let Some(count) = self.evicted.get_mut(class.index()) {
@@ -163,6 +170,16 @@ impl Resets {
         bump(&mut self.by_stage, judged.stage as usize);
     }
 
+    /// Adds other resets to these.
+    pub fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.events += other.events;
+        self.unlisted += other.unlisted;
+        add(&mut self.by_cause, &other.by_cause);
+        add(&mut self.by_subcause, &other.by_subcause);
+        add(&mut self.by_stage, &other.by_stage);
+    }
+
     /// Counts an event that was counted under `from` under `to` instead.
     pub fn recount(&mut self, from: Subcause, to: Subcause) {
         drop_one(&mut self.by_cause, from.cause() as usize);
@@ -208,16 +225,8 @@ impl Interval {
     /// so does `flows.active`, which for workers of one interval is what is wanted.
     pub fn merge(&mut self, other: &Self) {
         self.frames.merge(&other.frames);
-        self.flows.opened += other.flows.opened;
-        self.flows.active += other.flows.active;
-        add(&mut self.flows.evicted, &other.flows.evicted);
-        let (to, from) = (&mut self.resets, &other.resets);
-        to.packets += from.packets;
-        to.events += from.events;
-        to.unlisted += from.unlisted;
-        add(&mut to.by_cause, &from.by_cause);
-        add(&mut to.by_subcause, &from.by_subcause);
-        add(&mut to.by_stage, &from.by_stage);
+        self.flows.merge(&other.flows);
+        self.resets.merge(&other.resets);
         self.histograms.merge(&other.histograms);
     }
 

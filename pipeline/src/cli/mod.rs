@@ -8,6 +8,7 @@ pub mod kernel_reasons;
 pub mod monitor;
 mod output;
 mod privilege;
+pub mod serve;
 
 use std::process::ExitCode;
 

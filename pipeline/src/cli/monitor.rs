@@ -11,6 +11,7 @@ use signal_hook::consts::SIGHUP;
 
 use super::exit::Outcome;
 use super::kernel_reasons::KernelReasons;
+use super::serve::{self, Serve, Server};
 use super::{output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
 use crate::live::filter::Expression;
@@ -20,6 +21,7 @@ use crate::live::tracepoint::Tracepoint;
 use crate::live::{Plan, Ringwork, Signals, run};
 use crate::sink::Format;
 use crate::sink::kernel::Kernel;
+use crate::sink::tee::Tee;
 
 pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
         Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
@@ -29,7 +31,8 @@ pub(super) const MONITOR: &str = "Explains the resets that pass a network interf
 pub(super) const MONITOR_EXAMPLES: &str = "Examples:\n  \
         sudo resetscope monitor -i eth0\n  \
         sudo resetscope monitor -i eth0 --events - --filter 'tcp and not port 22'\n  \
-        sudo resetscope monitor --config configs/af-packet.toml --format json\n\n\
+        sudo resetscope monitor --config configs/af-packet.toml --format json\n  \
+        sudo resetscope monitor -i eth0 --metrics 9184 --http 8484\n\n\
         To run without sudo: sudo setcap cap_net_raw+ep $(command -v resetscope)\n\n\
         Exit codes: 0 done; 1 could not do it; 2 usage.";
 
@@ -107,6 +110,10 @@ pub struct Monitor {
     /// No remarks; results, warnings and errors only.
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Network faces.
+    #[command(flatten)]
+    pub serve: Serve,
 }
 
 impl Monitor {
@@ -131,6 +138,7 @@ impl Monitor {
         config.af_packet.promiscuous &= !self.no_promiscuous;
         config.kernel_reasons |= self.kernel.kernel_reasons;
         config.quiet |= self.quiet;
+        self.serve.over(&mut config.serve);
         Ok(config)
     }
 }
@@ -153,18 +161,29 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     }
     let plan = plan(&config)?;
     let signals = listen()?;
+    let bound = serve::open(&config.serve)?;
     let tap = Tap::open(&plan)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
     let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
     output.kernel = tracepoint.as_ref().map(|tracepoint| Kernel::new(tracepoint.accounts()));
     privilege::drop_all(config.user.as_deref())?;
+    let server = serve::start(bound, &config)?;
     let quiet = config.quiet;
     let notify = |notice: &Notice| {
         if notice.is_warning() || !quiet {
             eprintln!("resetscope: {notice}");
         }
+        if let (Some(server), Some(listening)) = (&server, notice.listening()) {
+            server.tap(listening, notice.to_string());
+        }
     };
-    run(&plan, tap, tracepoint, &mut output, &signals, &notify)?;
+    let mut sinks = Tee::default().with(&mut output);
+    if let Some(publisher) = server.as_ref().map(Server::publisher) {
+        sinks = sinks.with(publisher);
+    }
+    let ran = run(&plan, tap, tracepoint, &mut sinks, &signals, &notify);
+    drop(sinks);
+    ran?;
     output.flush().context("cannot write the results")?;
     Ok(Outcome::Done)
 }

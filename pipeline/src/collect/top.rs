@@ -51,6 +51,11 @@ impl Top {
         self.uncounted += u64::from(!counted);
     }
 
+    /// Every service that was counted, in no order.
+    pub fn each_service(&self) -> impl Iterator<Item = ((IpAddr, u16), &Tally)> {
+        self.services.iter().map(|(key, tally)| (*key, tally))
+    }
+
     /// The `n` services with the most events.
     #[must_use]
     pub fn services(&self, n: usize) -> Vec<((IpAddr, u16), &Tally)> {

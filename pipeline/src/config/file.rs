@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::Config;
 
 /// Names of all keys; those of a table behind its name and a dot.
-const KEYS: [&str; 20] = [
+const KEYS: &[&str] = &[
     "interface",
     "interval",
     "duration",
@@ -31,6 +31,10 @@ const KEYS: [&str; 20] = [
     "af_packet.block_kib",
     "af_packet.block_timeout_ms",
     "af_packet.busy_poll_us",
+    "serve",
+    "serve.metrics",
+    "serve.http",
+    "serve.services",
 ];
 
 /// Why a configuration file cannot be used.

@@ -72,6 +72,16 @@ impl Notice {
     pub const fn is_warning(&self) -> bool {
         !matches!(self, Self::Listening { .. } | Self::Up { .. } | Self::Back { .. })
     }
+
+    /// Whether the interface is listened on from now on, if this is about that.
+    #[must_use]
+    pub const fn listening(&self) -> Option<bool> {
+        match self {
+            Self::Listening { .. } | Self::Up { .. } | Self::Back { .. } => Some(true),
+            Self::Down { .. } | Self::Gone { .. } | Self::Unusable { .. } => Some(false),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Notice {

@@ -5,6 +5,7 @@ pub mod event;
 pub mod kernel;
 pub mod summary;
 pub mod table;
+pub mod tee;
 
 use std::io::{self, Write};
 

@@ -11,10 +11,15 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+#[cfg(feature = "serve")]
+#[path = "../http_client/mod.rs"]
+mod http_client;
 mod net;
 mod program;
 mod raw;
 mod reasons;
+#[cfg(feature = "serve")]
+mod serve;
 mod tracing;
 mod traffic;
 

@@ -16,7 +16,7 @@ const FUNCTIONS: [&str; 6] = [
     "shim_.*",
     "rte_(eal_init|eal_cleanup|eal_alarm_set|strerror|socket_.*|thread_(set_affinity|(un)?register))",
     "rte_eth_(dev|rx_queue|tx_queue|promiscuous|allmulticast|macaddr|link|stats|add_rx)_.*",
-    "rte_eth_(read_clock|rss_hash_conf_get)",
+    "rte_eth_read_clock",
     "rte_(mempool_(free|in_use_count)|pktmbuf_(pool_create|free_bulk)|mbuf_dyn_rx_timestamp_register)",
 ];
 
@@ -69,7 +69,7 @@ fn main() {
         // Packed and aligned at once, which Rust cannot say.
         .opaque_type("rte_arp_ipv4|rte_arp_hdr|rte_ether_hdr|rte_l2tpv2_.*|rte_gtp_psc_.*")
         .allowlist_type("rte_(mbuf|mempool|cpuset_t|eth_(dev_info|conf|stats|link|rss_conf))")
-        .allowlist_var("RTE_MBUF_DEFAULT_BUF_SIZE|CAPSULE_.*")
+        .allowlist_var("RTE_MBUF_DEFAULT_BUF_SIZE|CAPSULE_.*|RTE_MAX_ETHPORTS")
         .layout_tests(false);
     let bindings = FUNCTIONS.iter().fold(bindings, bindgen::Builder::allowlist_function);
     let bindings = bindings.blocklist_function("rte_eal_init|rte_eth_dev_configure");

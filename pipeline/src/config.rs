@@ -3,6 +3,7 @@
 //! Every value is checked where it is parsed, so that a file's mistakes are told with their place
 //! and the same bounds hold on the command line.
 
+mod dpdk;
 mod file;
 mod value;
 
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use resetscope_core::limits::FLOWS_DEFAULT;
 use serde::{Deserialize, Serialize};
 
+pub use dpdk::Dpdk;
 pub use file::{ConfigError, read, text};
 pub use value::{Cores, Length, Within};
 
@@ -56,6 +58,9 @@ pub struct Config {
     pub user: Option<String>,
     /// What only AF_PACKET has.
     pub af_packet: AfPacket,
+    /// What only DPDK has; if given, frames come through DPDK and not through AF_PACKET.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpdk: Option<Dpdk>,
 }
 
 impl Default for Config {
@@ -73,6 +78,7 @@ impl Default for Config {
             flows: Within::constant::<{ FLOWS_DEFAULT as u64 }>(),
             user: None,
             af_packet: AfPacket::default(),
+            dpdk: None,
         }
     }
 }

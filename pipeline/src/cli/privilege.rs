@@ -1,6 +1,6 @@
 //! Giving up what is not needed any more once the sockets are open.
 //!
-//! Must be called before any thread is started: capabilities and users belong to threads.
+//! Must be called before any thread is started, or on each: capabilities and users belong to threads.
 
 use std::fs;
 
@@ -16,8 +16,13 @@ pub(super) fn drop_all(user: Option<&str>) -> Result<()> {
     if let Some(user) = user {
         become_user(user)?;
     }
+    drop_all_but(CapabilitySet::empty())
+}
+
+/// Drops all capabilities but these, and makes sure that none comes back.
+pub(super) fn drop_all_but(kept: CapabilitySet) -> Result<()> {
     let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: none };
     set_capabilities(None, sets).context("cannot give up capabilities")?;
     clear_ambient_capability_set().context("cannot give up ambient capabilities")?;
     set_no_new_privs(true).context("cannot rule out new privileges")

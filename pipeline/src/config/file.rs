@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::Config;
 
 /// Names of all keys; those of a table behind its name and a dot.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 33] = [
     "interface",
     "interval",
     "duration",
@@ -30,6 +30,20 @@ const KEYS: [&str; 19] = [
     "af_packet.block_kib",
     "af_packet.block_timeout_ms",
     "af_packet.busy_poll_us",
+    "dpdk",
+    "dpdk.devices",
+    "dpdk.main_core",
+    "dpdk.buffers",
+    "dpdk.buffer_cache",
+    "dpdk.rx_descriptors",
+    "dpdk.bursts",
+    "dpdk.mtu",
+    "dpdk.promiscuous",
+    "dpdk.device_time",
+    "dpdk.huge_pages",
+    "dpdk.memory_mib",
+    "dpdk.link_wait_s",
+    "dpdk.eal_args",
 ];
 
 /// Why a configuration file cannot be used.

@@ -89,7 +89,7 @@ mod with {
     /// What closing the devices takes: where the kernel goes on using one, things were set on it.
     fn to_close(settings: &Settings) -> CapabilitySet {
         let mut kept = CapabilitySet::empty();
-        if settings.devices.iter().any(Device::is_kernels) {
+        if settings.devices.iter().any(|device| device.interface().is_some()) {
             kept |= CapabilitySet::NET_ADMIN;
         }
         if settings.devices.iter().any(Device::is_af_xdp) {

@@ -42,7 +42,7 @@ impl Default for Dpdk {
         Self {
             devices: Vec::new(),
             main_core: None,
-            buffers: Within::constant::<65_535>(),
+            buffers: Within::constant::<32_767>(),
             buffer_cache: Within::constant::<256>(),
             rx_descriptors: Within::constant::<1024>(),
             bursts: Within::constant::<4>(),

@@ -81,7 +81,10 @@ pub enum DeviceError {
         said: String,
     },
     /// Another process has the device.
-    #[error("{devices} is in use by another program: end that one first ({said})")]
+    #[error(
+        "{devices} is in use by another program, which must end first, or cannot be used like this \
+         ({said})"
+    )]
     Busy {
         /// The devices.
         devices: String,
@@ -102,7 +105,11 @@ pub enum DeviceError {
         queues: u16,
     },
     /// The device has fewer queues.
-    #[error("{device} has {most} receive queues, and {queues} are asked for: use {most} workers")]
+    #[error(
+        "{device} has {most} receive queue{}, and {queues} are asked for: use as many workers as it \
+         has queues",
+        if *most == 1 { "" } else { "s" }
+    )]
     Queues {
         /// The device.
         device: String,

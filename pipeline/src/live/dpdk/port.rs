@@ -15,6 +15,7 @@ use super::error::DeviceError;
 use super::settings::Device;
 use super::times::{Ticks, Times, Unit};
 use crate::config::Dpdk;
+use crate::live::interface::Inquiry;
 
 /// The key of Woo and Park, "Scalable TCP session monitoring with symmetric receive-side scaling"
 /// (2012): with it the Toeplitz hash is the same for both directions. Longer than any device's key.
@@ -114,6 +115,8 @@ pub(super) struct Port {
     pub(super) driver: String,
     /// Where its frames' times come from.
     pub(super) times: Times,
+    /// The interface of the kernel's that it stands on.
+    interface: Option<String>,
     /// Whether a frame without a buffer is lost; at hardware it stays in the queue.
     loses_unbuffered: bool,
 }
@@ -134,11 +137,16 @@ impl Port {
         // SAFETY: a number goes in. Counters that a device cannot reset are none that were running.
         unsafe { ffi::rte_eth_stats_reset(id) };
         let loses_unbuffered = !device.is_pci();
-        Some(Self { id, name: device.name.clone(), driver, times, loses_unbuffered })
+        let (name, interface) = (device.name.clone(), device.interface().map(str::to_owned));
+        Some(Self { id, name, driver, times, interface, loses_unbuffered })
     }
 
     /// Whether there is a link.
     pub(super) fn has_link(&self) -> bool {
+        // Drivers on an interface say that theirs is up, whatever the interface is.
+        if let Some(name) = &self.interface {
+            return Inquiry::new().is_ok_and(|inquiry| inquiry.carries(name));
+        }
         let mut link = ffi::rte_eth_link::default();
         // SAFETY: DPDK writes the structure, or fails and leaves it.
         let result = unsafe { ffi::rte_eth_link_get_nowait(self.id, &raw mut link) };

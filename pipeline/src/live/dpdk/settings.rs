@@ -55,13 +55,13 @@ impl Device {
             && self.arg("infinite_rx").is_none_or(|value| value == "0")
     }
 
-    /// Whether it stands on an interface that the kernel goes on using.
+    /// The interface that it stands on, which the kernel goes on using.
     #[must_use]
-    pub fn is_kernels(&self) -> bool {
-        self.arg("iface").is_some() || self.arg("rx_iface").is_some()
+    pub fn interface(&self) -> Option<&str> {
+        self.arg("iface").or_else(|| self.arg("rx_iface"))
     }
 
-    /// Whether it gives as long as the same file goes round.
+    /// Whether it is AF_XDP, which loads a program into the kernel.
     #[must_use]
     pub fn is_af_xdp(&self) -> bool {
         self.name.starts_with("net_af_xdp")
@@ -106,6 +106,12 @@ impl Settings {
         self.devices.iter().map(|device| device.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether an ordinary user could not open the devices.
+    #[must_use]
+    pub fn takes_root(&self) -> bool {
+        self.devices.iter().any(|device| device.is_pci() || device.interface().is_some())
+    }
+
     /// Looks for what DPDK would fail on.
     ///
     /// # Errors
@@ -147,14 +153,13 @@ impl Settings {
     }
 
     fn eal_args(&self) -> Vec<String> {
+        let mut args = vec!["--no-telemetry".to_owned(), "--log-level=error".to_owned()];
+        args.extend(["-m".to_owned(), self.config.memory_mib.get().to_string()]);
         // Without files: nothing is left behind however the program ends, and any number of it may
         // run beside each other.
-        let mut args = vec!["--in-memory".to_owned(), "--no-telemetry".to_owned()];
-        args.push("--log-level=error".to_owned());
-        args.extend(["-m".to_owned(), self.config.memory_mib.get().to_string()]);
-        if !self.config.huge_pages {
-            args.push("--no-huge".to_owned());
-        }
+        let memory: &[&str] =
+            if self.config.huge_pages { &["--in-memory"] } else { &["--no-huge", "--no-shconf"] };
+        args.extend(memory.iter().map(|&arg| arg.to_owned()));
         if !self.devices.iter().any(Device::is_pci) {
             args.push("--no-pci".to_owned());
         }
@@ -177,11 +182,9 @@ fn check_device(device: &Device, sys: &Path) -> Result<(), DeviceError> {
         return check_pci(&device.name, sys);
     }
     let present = interface::names();
-    for key in ["iface", "rx_iface"] {
-        if let Some(name) = device.arg(key).filter(|name| !present.iter().any(|of| of == name)) {
-            let (device, name) = (device.name.clone(), name.to_owned());
-            return Err(DeviceError::NoInterface { device, name, present });
-        }
+    let missing = |name: &&str| !present.iter().any(|of| of == name);
+    if let Some(name) = device.interface().filter(missing).map(str::to_owned) {
+        return Err(DeviceError::NoInterface { device: device.name.clone(), name, present });
     }
     if let Some(path) = device.arg("rx_pcap") {
         File::open(path).map_err(|cause| {
@@ -263,7 +266,7 @@ mod tests {
             ("net_null0", false, false, false),
         ] {
             let device = Device::new(text);
-            let got = (device.is_pci(), device.is_recording(), device.is_kernels());
+            let got = (device.is_pci(), device.is_recording(), device.interface().is_some());
             assert_eq!(got, (pci, recording, kernels), "{text}");
         }
     }

@@ -4,7 +4,7 @@
 //! Nothing outside this module names anything of capsule's or DPDK's. In the order in which things
 //! happen: [`settings`] (what is asked, checked beforehand) → `session` (the thread with capsule's
 //! runtime, which owns EAL, buffers, ports and cores) → `port` (symmetric receive side scaling,
-//! jumbo frames, time stamps, counters) → `queue` (bursts into the engine, zero copy) and `times`.
+//! jumbo frames, time stamps, counters; `sockets` for those that only the kernel has) → `queue` (bursts into the engine, zero copy) and `times`.
 //! `capture` and `lcore` keep DPDK quiet and its threads in order.
 //!
 //! **Workers.** Each has a core, a receive queue of that number at every device, and an engine that
@@ -30,6 +30,7 @@ mod port;
 mod queue;
 mod session;
 pub mod settings;
+mod sockets;
 mod times;
 
 use std::convert::Infallible;

@@ -13,6 +13,7 @@ use resetscope_core::interval::{Ledger, Shed};
 
 use super::error::DeviceError;
 use super::settings::Device;
+use super::sockets::Sockets;
 use super::times::{Ticks, Times, Unit};
 use crate::config::Dpdk;
 use crate::live::interface::Inquiry;
@@ -195,16 +196,19 @@ pub(super) fn read_clock(id: u16) -> Option<(u64, u64)> {
 #[derive(Debug)]
 pub(super) struct Losses {
     ports: Vec<(u16, bool, [u64; 3])>,
+    sockets: Sockets,
 }
 
 impl Losses {
     /// Of these ports, from nothing.
     pub(super) fn of(ports: &[Port]) -> Self {
-        Self { ports: ports.iter().map(|port| (port.id, port.loses_unbuffered, [0; 3])).collect() }
+        let ports = ports.iter().map(|port| (port.id, port.loses_unbuffered, [0; 3])).collect();
+        Self { ports, sockets: Sockets::find() }
     }
 
     /// Adds what was lost since the last call.
     pub(super) fn count(&mut self, ledger: &mut Ledger) {
+        self.sockets.count(ledger);
         for (id, loses_unbuffered, seen) in &mut self.ports {
             let mut stats = ffi::rte_eth_stats::default();
             // SAFETY: DPDK writes the structure, or fails and leaves it.

@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
+use std::os::unix::net::UnixDatagram;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,6 +58,8 @@ pub(super) struct Session<W> {
     over: Arc<AtomicBool>,
     capture: Option<Capture>,
     settings: Settings,
+    /// What keeps other programs from the same devices.
+    _locks: Vec<UnixDatagram>,
 }
 
 impl<W: Work> Session<W> {
@@ -66,6 +69,7 @@ impl<W: Work> Session<W> {
     /// The reason, as a sentence; nothing is left open.
     pub(super) fn open(settings: &Settings, give_up: GiveUp) -> Result<Self, DeviceError> {
         settings.check()?;
+        let locks = settings.lock()?;
         let system = |doing| move |cause| DeviceError::System { doing, cause };
         let over = Arc::new(AtomicBool::new(false));
         // SIGHUP tells capsule to look whether it is over; without a handler it would end the process.
@@ -93,6 +97,7 @@ impl<W: Work> Session<W> {
             over,
             capture: Some(capture),
             settings: settings.clone(),
+            _locks: locks,
         };
         match hear_ports.recv() {
             Ok(ports) => {

@@ -2,6 +2,8 @@
 //! lines that do not name it.
 
 use std::fs::{self, File};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 
 use capsule::config::RuntimeConfig;
@@ -110,6 +112,27 @@ impl Settings {
     #[must_use]
     pub fn takes_root(&self) -> bool {
         self.devices.iter().any(|device| device.is_pci() || device.interface().is_some())
+    }
+
+    /// Takes the interfaces that are used through AF_XDP for this program alone, until what is
+    /// returned is dropped: a second program would fail to get the queue, and unload the first one's
+    /// filter from the kernel on its way out.
+    ///
+    /// # Errors
+    /// When another program has one.
+    pub(super) fn lock(&self) -> Result<Vec<UnixDatagram>, DeviceError> {
+        let names = self.devices.iter().filter(|device| device.is_af_xdp());
+        names.filter_map(Device::interface).map(|name| self.lock_interface(name)).collect()
+    }
+
+    fn lock_interface(&self, interface: &str) -> Result<UnixDatagram, DeviceError> {
+        // Abstract names belong to the network namespace, as interfaces do, and end with the process.
+        SocketAddr::from_abstract_name(format!("resetscope/af_xdp/{interface}"))
+            .and_then(|name| UnixDatagram::bind_addr(&name))
+            .map_err(|_| {
+                let said = format!("resetscope listens on {interface} already");
+                DeviceError::Busy { devices: self.names(), said }
+            })
     }
 
     /// Looks for what DPDK would fail on.

@@ -29,12 +29,19 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use capture_writer::{Flavour, Order, Seen, pcap};
 use flate2::read::GzDecoder;
 use net::Net;
 use program::{Program, assert_balanced, number, wait_for};
 use recording::{MARK, Recording, analyzed, assert_same, replay};
+use resetscope::config::Dpdk;
+use resetscope::live::dpdk::measure::measure;
+use resetscope::live::dpdk::settings::Settings;
+use resetscope_core::engine::Config;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -374,4 +381,29 @@ fn several_workers_share_a_device_that_spreads_connections() {
     assert!(output.status.success() && said.contains("2 workers"), "{said}");
     let summary = summary_of(String::from_utf8_lossy(&output.stdout).lines().last().unwrap());
     assert!(number(&summary, "/frames/received") > 0);
+}
+
+#[test]
+fn a_looped_recording_can_be_measured() {
+    if is_missing() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = captures(folder.path()).remove(0);
+    let device = format!("net_pcap0,rx_pcap={},infinite_rx=1", file.display());
+    let dpdk = Dpdk { devices: vec![device], ..Dpdk::default() };
+    let settings = Settings::new(&dpdk, 1, &[], &[0, 1]);
+    let engine = Config { flows: 8192, ..Config::default() };
+    let told = Arc::new(AtomicU64::new(0));
+    let each = {
+        let told = Arc::clone(&told);
+        move |frames, _nanoseconds| {
+            told.fetch_add(frames, Ordering::Relaxed);
+        }
+    };
+    let done = measure(&settings, Duration::from_millis(100), Some(&engine), each).unwrap();
+    let [done] = &done[..] else { panic!("one worker, {} results", done.len()) };
+    assert!(done.analysed > 0 && done.analysed <= done.packets, "{done:?}");
+    assert_eq!(done.packets, told.load(Ordering::Relaxed));
+    assert!(done.elapsed >= Duration::from_millis(100));
 }

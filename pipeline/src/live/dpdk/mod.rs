@@ -5,7 +5,8 @@
 //! happen: [`settings`] (what is asked, checked beforehand) → `session` (the thread with capsule's
 //! runtime, which owns EAL, buffers, ports and cores) → `port` (symmetric receive side scaling,
 //! jumbo frames, time stamps, counters; `sockets` for those that only the kernel has) → `queue` (bursts into the engine, zero copy) and `times`.
-//! `capture` and `lcore` keep DPDK quiet and its threads in order.
+//! `capture`, `diagnose` and `lcore` keep DPDK quiet, put its errors
+//! into words, and its threads in order.
 //!
 //! **Workers.** Each has a core, a receive queue of that number at every device, and an engine that
 //! owns all shards. More than one takes a device whose receive side scaling can bring both directions
@@ -23,6 +24,7 @@
 //! program.
 
 mod capture;
+mod diagnose;
 pub mod error;
 mod lcore;
 pub mod measure;

@@ -23,6 +23,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::SIGHUP;
 
 use super::capture::Capture;
+use super::diagnose::diagnose;
 use super::error::DeviceError;
 use super::lcore;
 use super::port::{self, Losses, Port};
@@ -53,7 +54,7 @@ pub(super) type Make<W> = Box<dyn FnOnce(Queues) -> W + Send>;
 pub(super) struct Session<W> {
     pub(super) ports: Vec<Port>,
     thread: Option<JoinHandle<Result<(), DeviceError>>>,
-    go: Sender<Vec<Make<W>>>,
+    go: Option<Sender<Vec<Make<W>>>>,
     started: Receiver<Result<(), DeviceError>>,
     over: Arc<AtomicBool>,
     capture: Option<Capture>,
@@ -92,7 +93,7 @@ impl<W: Work> Session<W> {
         let mut session = Self {
             ports: Vec::new(),
             thread: Some(thread),
-            go,
+            go: Some(go),
             started,
             over,
             capture: Some(capture),
@@ -114,7 +115,7 @@ impl<W: Work> Session<W> {
     /// When a device cannot be started or a core not be used.
     pub(super) fn start(&mut self, work: Vec<Make<W>>) -> Result<(), DeviceError> {
         let cores = work.len();
-        if self.go.send(work).is_err() {
+        if self.go.take().is_none_or(|go| go.send(work).is_err()) {
             return Err(self.failed());
         }
         for _ in 0..cores {
@@ -126,35 +127,6 @@ impl<W: Work> Session<W> {
         }
         self.capture = None;
         Ok(())
-    }
-
-    /// Whether the thread has ended although nobody asked it to.
-    pub(super) fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// Ends it all and closes the devices.
-    ///
-    /// # Errors
-    /// What went wrong meanwhile.
-    pub(super) fn end(&mut self) -> Result<(), DeviceError> {
-        self.over.store(true, Ordering::Relaxed);
-        // Libraries have remarks on the way out, too.
-        let _capture = Capture::begin();
-        while !self.has_ended() {
-            // Again and again: a signal that comes before capsule listens is lost.
-            let _ = kill_process(getpid(), Signal::HUP);
-            thread::sleep(ROUND);
-        }
-        self.join()
-    }
-
-    fn join(&mut self) -> Result<(), DeviceError> {
-        match self.thread.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(panic)) => Err(DeviceError::Stopped { said: words(panic.as_ref()) }),
-        }
     }
 
     /// Why the thread has ended.
@@ -171,10 +143,43 @@ impl<W: Work> Session<W> {
     }
 }
 
+impl<W> Session<W> {
+    /// Whether the thread has ended although nobody asked it to.
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Ends it all and closes the devices.
+    ///
+    /// # Errors
+    /// What went wrong meanwhile.
+    pub(super) fn end(&mut self) -> Result<(), DeviceError> {
+        self.over.store(true, Ordering::Relaxed);
+        // Libraries have remarks on the way out, too.
+        let _capture = (!self.has_ended()).then(Capture::begin);
+        while !self.has_ended() {
+            // Again and again: a signal that comes before capsule listens is lost.
+            let _ = kill_process(getpid(), Signal::HUP);
+            thread::sleep(ROUND);
+        }
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), DeviceError> {
+        match self.thread.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => Err(DeviceError::Stopped { said: words(panic.as_ref()) }),
+        }
+    }
+}
+
 impl<W> Drop for Session<W> {
     fn drop(&mut self) {
-        // A session that was opened and not started ends when its orders do.
-        self.over.store(true, Ordering::Relaxed);
+        // One that was not started ends when its orders do.
+        self.go = None;
+        // Who gives it up this way has an error of its own to tell.
+        let _ = self.end();
     }
 }
 
@@ -372,81 +377,4 @@ fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "an error inside DPDK".to_owned())
-}
-
-/// The sentence for what capsule's error and DPDK's lines say.
-fn diagnose(settings: &Settings, error: &str, said: &str) -> DeviceError {
-    let devices = settings.names();
-    let queues = settings.cores.len() as u16;
-    match port::refusal() {
-        Some(DeviceError::NoSymmetry { driver, .. }) => {
-            return DeviceError::NoSymmetry { device: devices, driver, queues };
-        }
-        Some(error) => return error,
-        None => {}
-    }
-    let number = |text: &str| text.split('\'').nth(1).and_then(|text| text.parse().ok());
-    if let Some(most) = error.contains("Insufficient number of").then(|| number(error)).flatten() {
-        return DeviceError::Queues { device: devices, queues, most };
-    }
-    if let Some(node) = error.strip_prefix("Mempool for socket").and_then(|of| of.split(' ').next())
-    {
-        return DeviceError::Node { node: node.to_owned() };
-    }
-    let reason = reason(said).unwrap_or(error).to_owned();
-    let has = |text: &str| said.contains(text) || error.contains(text);
-    if settings.takes_root() && !rustix::process::geteuid().is_root() {
-        return DeviceError::Permission { devices, said: reason };
-    }
-    if has("Device or resource busy") || has("Failed to create xsk socket") {
-        return DeviceError::Busy { devices, said: reason };
-    }
-    if has("Cannot allocate memory") {
-        return DeviceError::Buffers;
-    }
-    DeviceError::Refused { devices, said: reason }
-}
-
-/// The first thing that DPDK said, which is nearest to the reason, without the place in its code.
-fn reason(said: &str) -> Option<&str> {
-    let lines = said.lines().map(str::trim);
-    let line = lines.into_iter().find(|line| !line.is_empty() && !line.starts_with("lib"))?;
-    let (place, rest) = line.split_once(": ").unwrap_or(("", line));
-    Some(if place.contains(' ') { line } else { rest })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Dpdk;
-
-    #[test]
-    fn the_first_line_tells_the_reason() {
-        for (said, want) in [
-            ("", None),
-            ("open_packet_iface(): no socket\nEAL: Bus (vdev) probe failed.\n", Some("no socket")),
-            ("libbpf: elf: skipping\nEAL: Option -x: wrong\n", Some("Option -x: wrong")),
-            ("resetscope: unrecognized option '-x'\n\nUsage:", Some("unrecognized option '-x'")),
-            ("no place in front: true\n", Some("no place in front: true")),
-        ] {
-            assert_eq!(reason(said), want, "{said}");
-        }
-    }
-
-    #[test]
-    fn what_went_wrong_is_one_sentence_with_the_remedy() {
-        let config = Dpdk { devices: vec!["net_pcap0,rx_pcap=a".to_owned()], ..Dpdk::default() };
-        let settings = Settings::new(&config, 2, &[], &[0, 1, 2]);
-        for (error, said, want) in [
-            ("Insufficient number of RX queues '1'.", "", "has 1 receive queue"),
-            ("Mempool for socket1 not found.", "", "no core of NUMA node 1"),
-            ("Cannot allocate memory", "", "raise dpdk.memory_mib"),
-            ("Invalid argument", "VFIO: Device or resource busy", "in use by another program"),
-            ("Invalid argument", "EAL: odd", "DPDK cannot open net_pcap0: odd"),
-            ("Invalid argument", "", "DPDK cannot open net_pcap0: Invalid argument"),
-        ] {
-            let got = diagnose(&settings, error, said).to_string();
-            assert!(got.contains(want) && !got.contains('\n'), "{got}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! Every value is checked where it is parsed, so that a file's mistakes are told with their place
 //! and the same bounds hold on the command line.
 
+mod dpdk;
 mod file;
 mod listen;
 mod value;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use resetscope_core::limits::FLOWS_DEFAULT;
 use serde::{Deserialize, Serialize};
 
+pub use dpdk::Dpdk;
 pub use file::{ConfigError, read, text};
 pub use listen::Listen;
 pub use value::{Cores, Length, Within};
@@ -65,6 +67,9 @@ pub struct Config {
     pub af_packet: AfPacket,
     /// Network faces.
     pub serve: Serve,
+    /// What only DPDK has; if given, frames come through DPDK and not through AF_PACKET.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpdk: Option<Dpdk>,
 }
 
 impl Default for Config {
@@ -84,6 +89,7 @@ impl Default for Config {
             kernel_reasons: false,
             af_packet: AfPacket::default(),
             serve: Serve::default(),
+            dpdk: None,
         }
     }
 }

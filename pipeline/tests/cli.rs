@@ -576,3 +576,37 @@ fn a_build_without_a_server_says_how_to_get_one() {
         assert_eq!(said.lines().count(), 1, "{said}");
     }
 }
+
+#[test]
+fn a_configuration_for_dpdk_is_checked_by_every_build() {
+    let folder = Folder::new();
+    let file = folder.put("dpdk.toml", b"[dpdk]\ndevices = [\"net_null0\"]\nbursts = 8\n");
+    let none = folder.put("none.toml", b"[dpdk]\n");
+    let monitor = |file: &Path, args: &[&str]| {
+        resetscope().args(["monitor", "--config"]).arg(file).args(args).output().unwrap()
+    };
+    let printed = monitor(&file, &["--print-config", "--no-promiscuous"]);
+    assert!(printed.status.success());
+    for want in ["[dpdk]", "devices = [\"net_null0\"]", "bursts = 8", "promiscuous = false"] {
+        assert!(text(&printed.stdout).contains(want), "{}", text(&printed.stdout));
+    }
+    let mut refused = vec![
+        (&file, &["--filter", "tcp"][..], "a filter is applied by the kernel"),
+        (&file, &["--snaplen", "96"], "--snaplen and --busy-poll mean nothing to DPDK"),
+        (&file, &["-i", "eth0"], "leave the interface eth0 out"),
+        (&none, &[], "which device? Name it in dpdk.devices"),
+    ];
+    if !cfg!(feature = "dpdk") {
+        refused.push((
+            &file,
+            &[],
+            "is without DPDK: run scripts/setup-dpdk once, then `cargo build",
+        ));
+    }
+    for (file, args, want) in refused {
+        let output = monitor(file, args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(want) && said.lines().count() == 1, "{args:?}: {said}");
+    }
+}

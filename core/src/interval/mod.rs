@@ -22,11 +22,19 @@ pub enum Shed {
     /// The kernel had no room left for it in the ring of a live tap: it never got here, and its
     /// length is not known. Counted as received, too, so that the ledger is that of the tap.
     KernelDrop,
+    /// A DPDK device had no room left for it in its receive queues. Counted as received, too, as
+    /// are those below.
+    NicDrop,
+    /// A DPDK device received it damaged (bad checksum of the link, too long, …).
+    NicError,
+    /// A virtual DPDK device found no free buffer for it.
+    NoBuffer,
 }
 
 impl Shed {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 2] = [Self::TableFull, Self::KernelDrop];
+    pub const ALL: [Self; 5] =
+        [Self::TableFull, Self::KernelDrop, Self::NicDrop, Self::NicError, Self::NoBuffer];
 
     /// The reason's name in reports.
     #[must_use]
@@ -34,6 +42,9 @@ impl Shed {
         match self {
             Self::TableFull => "table_full",
             Self::KernelDrop => "kernel_drop",
+            Self::NicDrop => "nic_drop",
+            Self::NicError => "nic_error",
+            Self::NoBuffer => "no_buffer",
         }
     }
 }
@@ -41,7 +52,7 @@ impl Shed {
 /// The packet ledger: every frame is in exactly one bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Frames received from the source, those of [`Shed::KernelDrop`] among them.
+    /// Frames received from the source, and those that a live tap lost on the way to here.
     pub received: u64,
     /// Their bytes on the wire, as far as the source told their lengths.
     pub bytes: u64,
@@ -78,10 +89,10 @@ impl Ledger {
         }
     }
 
-    /// Counts `frames` that the kernel dropped before they got here.
-    pub fn kernel_dropped(&mut self, frames: u64) {
+    /// Counts `frames` that were lost before they got here.
+    pub fn lost(&mut self, reason: Shed, frames: u64) {
         self.received += frames;
-        if let Some(count) = self.shed.get_mut(Shed::KernelDrop as usize) {
+        if let Some(count) = self.shed.get_mut(reason as usize) {
             *count += frames;
         }
     }

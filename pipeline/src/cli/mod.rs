@@ -2,6 +2,7 @@
 
 mod analyze;
 pub mod args;
+mod dpdk;
 mod exit;
 mod explain;
 pub mod kernel_reasons;

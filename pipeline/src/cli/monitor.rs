@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -12,13 +13,14 @@ use signal_hook::consts::SIGHUP;
 use super::exit::Outcome;
 use super::kernel_reasons::KernelReasons;
 use super::serve::{self, Serve, Server};
-use super::{output, privilege};
-use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
+use super::{dpdk, output, privilege};
+use crate::config::{self, BusyPoll, Config, Cores, Dpdk, Flows, Length, Snaplen, Workers};
+use crate::live::backend::Backend;
 use crate::live::filter::Expression;
 use crate::live::notice::Notice;
-use crate::live::tap::Tap;
+use crate::live::tap::{Ringwork, Tap};
 use crate::live::tracepoint::Tracepoint;
-use crate::live::{Plan, Ringwork, Signals, run};
+use crate::live::{Plan, Signals, run};
 use crate::sink::Format;
 use crate::sink::kernel::Kernel;
 use crate::sink::tee::Tee;
@@ -26,13 +28,16 @@ use crate::sink::tee::Tee;
 pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
         Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
         time, and gives up all privileges once the interface is open. SIGHUP begins a new interval \
-        now; SIGINT and SIGTERM end with the last summary.";
+        now; SIGINT and SIGTERM end with the last summary.\n\n\
+        A configuration with a table [dpdk] listens through DPDK instead, in a build that has it; see \
+        configs/dpdk-nic.toml.";
 
 pub(super) const MONITOR_EXAMPLES: &str = "Examples:\n  \
         sudo resetscope monitor -i eth0\n  \
         sudo resetscope monitor -i eth0 --events - --filter 'tcp and not port 22'\n  \
         sudo resetscope monitor --config configs/af-packet.toml --format json\n  \
-        sudo resetscope monitor -i eth0 --metrics 9184 --http 8484\n\n\
+        sudo resetscope monitor -i eth0 --metrics 9184 --http 8484\n  \
+        sudo resetscope monitor --config configs/dpdk-nic.toml\n\n\
         To run without sudo: sudo setcap cap_net_raw+ep $(command -v resetscope)\n\n\
         Exit codes: 0 done; 1 could not do it; 2 usage.";
 
@@ -135,7 +140,10 @@ impl Monitor {
         config.workers = self.workers.or(config.workers);
         config.cores = self.cores.or(config.cores);
         config.af_packet.filter = self.filter.or(config.af_packet.filter);
-        config.af_packet.promiscuous &= !self.no_promiscuous;
+        match &mut config.dpdk {
+            Some(dpdk) => dpdk.promiscuous &= !self.no_promiscuous,
+            None => config.af_packet.promiscuous &= !self.no_promiscuous,
+        }
         config.kernel_reasons |= self.kernel.kernel_reasons;
         config.quiet |= self.quiet;
         self.serve.over(&mut config.serve);
@@ -160,14 +168,47 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let plan = plan(&config)?;
+    match &config.dpdk {
+        None => {
+            let signals = listen()?;
+            let tap = open(&config, plan.workers)?;
+            watch(&config, &plan, tap, &signals)
+        }
+        Some(table) => {
+            dpdk::check(&config, table)?;
+            through_dpdk(&config, table, &plan)
+        }
+    }
+}
+
+#[cfg(feature = "dpdk")]
+fn through_dpdk(config: &Config, table: &Dpdk, plan: &Plan) -> Result<Outcome> {
     let signals = listen()?;
+    let devices = dpdk::open(config, table, plan, &usable_cores()?)?;
+    watch(config, plan, devices, &signals)
+}
+
+#[cfg(not(feature = "dpdk"))]
+fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan) -> Result<Outcome> {
+    bail!(
+        "this build of resetscope is without DPDK: run scripts/setup-dpdk once, then `cargo build \
+         --release --features dpdk`"
+    )
+}
+
+/// Runs what has been opened, without privileges.
+fn watch<B: Backend>(
+    config: &Config,
+    plan: &Plan,
+    backend: B,
+    signals: &Signals,
+) -> Result<Outcome> {
     let bound = serve::open(&config.serve)?;
-    let tap = Tap::open(&plan)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
     let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
     output.kernel = tracepoint.as_ref().map(|tracepoint| Kernel::new(tracepoint.accounts()));
     privilege::drop_all(config.user.as_deref())?;
-    let server = serve::start(bound, &config)?;
+    let server = serve::start(bound, config)?;
     let quiet = config.quiet;
     let notify = |notice: &Notice| {
         if notice.is_warning() || !quiet {
@@ -181,7 +222,7 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     if let Some(publisher) = server.as_ref().map(Server::publisher) {
         sinks = sinks.with(publisher);
     }
-    let ran = run(&plan, tap, tracepoint, &mut sinks, &signals, &notify);
+    let ran = run(plan, backend, tracepoint, &mut sinks, signals, &notify);
     drop(sinks);
     ran?;
     output.flush().context("cannot write the results")?;
@@ -189,15 +230,26 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
 }
 
 fn plan(config: &Config) -> Result<Plan> {
-    let interface = config
-        .interface
-        .clone()
-        .ok_or_else(|| anyhow!("which interface? Name it with -i, or in the configuration"))?;
     let workers = config.workers();
     let cores = config.cores.as_ref().map_or(&[][..], Cores::list);
     if !cores.is_empty() {
         check_cores(cores, workers)?;
     }
+    Ok(Plan {
+        workers,
+        cores: cores.to_vec(),
+        interval: config.interval.get(),
+        duration: config.duration.map(Length::get),
+        engine: EngineConfig { flows: config.flows.as_usize(), ..EngineConfig::default() },
+    })
+}
+
+/// Opens the interface through AF_PACKET.
+fn open(config: &Config, workers: usize) -> Result<Tap> {
+    let interface = config
+        .interface
+        .as_deref()
+        .ok_or_else(|| anyhow!("which interface? Name it with -i, or in the configuration"))?;
     let tap = &config.af_packet;
     let block_bytes = tap.block_kib.as_u32() << 10;
     if !block_bytes.is_power_of_two() {
@@ -205,23 +257,16 @@ fn plan(config: &Config) -> Result<Plan> {
     }
     let filter = tap.filter.as_deref().map(str::parse::<Expression>).transpose()?;
     let ring_bytes = (tap.ring_mib.as_u32() << 20).max(2 * block_bytes);
-    Ok(Plan {
-        interface,
-        workers,
-        cores: cores.to_vec(),
-        interval: config.interval.get(),
-        duration: config.duration.map(Length::get),
-        busy_poll: std::time::Duration::from_micros(tap.busy_poll_us.get()),
-        rings: Ringwork {
-            ring_bytes,
-            block_bytes,
-            block_timeout_ms: tap.block_timeout_ms.as_u32(),
-            promiscuous: tap.promiscuous,
-            snaplen: tap.snaplen.as_u32(),
-            filter,
-        },
-        engine: EngineConfig { flows: config.flows.as_usize(), ..EngineConfig::default() },
-    })
+    let ringwork = Ringwork {
+        ring_bytes,
+        block_bytes,
+        block_timeout_ms: tap.block_timeout_ms.as_u32(),
+        promiscuous: tap.promiscuous,
+        snaplen: tap.snaplen.as_u32(),
+        filter,
+        busy_poll: Duration::from_micros(tap.busy_poll_us.get()),
+    };
+    Ok(Tap::open(interface, workers, ringwork)?)
 }
 
 /// Every worker needs a core that the process may use.
@@ -229,9 +274,7 @@ fn check_cores(cores: &[usize], workers: usize) -> Result<()> {
     if cores.len() < workers {
         bail!("{workers} workers need as many cores; {} are listed", cores.len());
     }
-    let allowed = rustix::thread::sched_getaffinity(None).context("cannot ask for the cores")?;
-    let usable: Vec<usize> =
-        (0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect();
+    let usable = usable_cores()?;
     match cores.iter().find(|core| !usable.contains(core)) {
         None => Ok(()),
         Some(core) => {
@@ -239,6 +282,12 @@ fn check_cores(cores: &[usize], workers: usize) -> Result<()> {
             bail!("core {core} is not among those that can be used: {}", usable.join(", "))
         }
     }
+}
+
+/// The cores that the process may use.
+fn usable_cores() -> Result<Vec<usize>> {
+    let allowed = rustix::thread::sched_getaffinity(None).context("cannot ask for the cores")?;
+    Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
 }
 
 /// SIGINT and SIGTERM stop, and end the program at once when they come again; SIGHUP renews.

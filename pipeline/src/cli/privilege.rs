@@ -1,6 +1,6 @@
 //! Giving up what is not needed any more once the sockets are open.
 //!
-//! Must be called before any thread is started: capabilities and users belong to threads.
+//! Must be called before any thread is started, or on each: capabilities and users belong to threads.
 
 use std::fs;
 

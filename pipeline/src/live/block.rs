@@ -33,8 +33,9 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
+    /// The time that a stamp means.
     #[inline]
-    fn apply(self, time_ns: u64) -> u64 {
+    pub(super) fn apply(self, time_ns: u64) -> u64 {
         time_ns.saturating_add(self.shift_ns).min(self.latest_ns)
     }
 }

@@ -66,7 +66,8 @@ impl Watch {
     }
 }
 
-fn system_ns() -> u64 {
+/// The system's clock, in nanoseconds since 1970-01-01 UTC.
+pub(super) fn system_ns() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, nanoseconds)
 }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 
+use super::backend::{Backend, Change};
 use super::clock::{Clock, Watch};
 use super::error::TapError;
 use super::notice::Notice;
-use super::tap::{Change, Tap};
 use super::worker::Order;
 use super::{Plan, Signals};
 use crate::feed::Span;
@@ -26,24 +26,24 @@ const LOOK: Duration = Duration::from_millis(200);
 const WAITING_MAX: u64 = 16;
 
 /// The control of a running tap.
-pub(super) struct Control<'a> {
+pub(super) struct Control<'a, N> {
     pub(super) plan: &'a Plan,
     pub(super) signals: &'a Signals,
     pub(super) notify: &'a (dyn Fn(&Notice) + Sync),
     pub(super) clock: Arc<Clock>,
     /// Ends of the workers' order queues.
-    pub(super) workers: Vec<Sender<Order>>,
+    pub(super) workers: Vec<Sender<Order<N>>>,
     /// Summaries that the sink has taken.
     pub(super) taken: Arc<AtomicU64>,
 }
 
-impl Control<'_> {
+impl<N: Send> Control<'_, N> {
     /// Runs the tap until the signal to stop or the end of the planned duration, and lets the
     /// workers finish.
     ///
     /// # Errors
     /// When the tap cannot go on; the workers finish all the same.
-    pub(super) fn run(&self, tap: &mut Tap) -> Result<(), TapError> {
+    pub(super) fn run(&self, tap: &mut impl Backend<New = N>) -> Result<(), TapError> {
         let begun = Instant::now();
         let mut watch = Watch::new();
         let mut intervals = Intervals::begin(self.clock.now_ns(), self.plan.interval);
@@ -92,13 +92,13 @@ impl Control<'_> {
         }
     }
 
-    fn look(&self, tap: &mut Tap) -> Result<(), TapError> {
+    fn look(&self, tap: &mut impl Backend<New = N>) -> Result<(), TapError> {
         match tap.look()? {
             Change::None => {}
             Change::Told(notice) => (self.notify)(&notice),
-            Change::Rings(rings, notice) => {
-                for (worker, ring) in self.workers.iter().zip(rings) {
-                    let _ = worker.send(Order::Ring(Box::new(ring)));
+            Change::New(each, notice) => {
+                for (worker, new) in self.workers.iter().zip(each) {
+                    let _ = worker.send(Order::Change(new));
                 }
                 (self.notify)(&notice);
             }

@@ -66,6 +66,10 @@ pub enum TapError {
         /// Times it was taken away.
         times: u64,
     },
+    /// A DPDK device refused.
+    #[cfg(feature = "dpdk")]
+    #[error(transparent)]
+    Device(#[from] super::dpdk::error::DeviceError),
     /// The flow tables do not fit.
     #[error("cannot reserve the flow table; lower --flows")]
     Memory(#[from] NoMemory),

@@ -45,6 +45,13 @@ impl Inquiry {
         rustix::net::netdevice::name_to_index(self.0.as_fd(), name).ok()
     }
 
+    /// Whether the interface `name` is there, up, and has a link.
+    #[must_use]
+    pub fn carries(&self, name: &str) -> bool {
+        let both = libc::IFF_UP | libc::IFF_RUNNING;
+        interface_flags(self.0.as_fd(), name).is_ok_and(|flags| flags & both == both)
+    }
+
     /// The interface `name`.
     ///
     /// # Errors

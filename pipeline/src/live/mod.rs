@@ -1,13 +1,14 @@
 //! Live traffic: a network interface as a tap.
 //!
-//! [`tap`] is the interface with its sockets and rings ([`af_packet`], `block`), opened while there
-//! are privileges; [`run`] then needs none. Each worker has a ring and an engine that owns all
-//! shards: the kernel deals out flows to the rings so that both directions of a flow come to the
-//! same one, and no packet crosses from one worker to another. `control` says when intervals end
-//! and looks after the interface; the collector is the same as for recorded traffic, and puts
-//! events into the order of time.
+//! A [`backend::Backend`] brings the frames, opened while there are privileges; [`run`] then needs
+//! none. [`tap`] is that of AF_PACKET: the interface with its sockets and rings ([`af_packet`],
+//! `block`, `ring`); `dpdk`, a feature, that of DPDK through capsule. Each worker has an intake and
+//! an engine that owns all shards: the kernel or the device deals out flows so that both directions
+//! of a flow come to the same worker, and no packet crosses from one to another. `control` says when
+//! intervals end and looks after the tap; the collector is the same as for recorded traffic, and
+//! puts events into the order of time.
 //!
-//! **How the kernel deals out flows.** `PACKET_FANOUT_HASH` takes a hash of addresses and ports
+//! **How the kernel deals out flows** to AF_PACKET. `PACKET_FANOUT_HASH` takes a hash of addresses and ports
 //! which is the same for both directions. Where it cannot see them the directions may part: inside
 //! VXLAN and Geneve the outer UDP ports decide, and fragments of IPv4 go by their addresses only.
 //! One worker has no such limits.
@@ -22,14 +23,18 @@
 //! it, which is some milliseconds after it came.
 
 pub mod af_packet;
+pub mod backend;
 mod block;
 mod clock;
 mod control;
+#[cfg(feature = "dpdk")]
+pub mod dpdk;
 pub mod error;
 pub mod filter;
 pub mod interface;
 pub mod notice;
 mod report;
+mod ring;
 pub mod tap;
 pub mod tracepoint;
 mod worker;
@@ -37,74 +42,32 @@ mod worker;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, Scope};
+use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded, unbounded};
 use resetscope_core::engine::{Config, Engine};
 use resetscope_core::judge::event::Event;
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::collect::{OrderBy, Sink, Summary, collect};
 use crate::huge_pages;
 use crate::worker::Message;
 
-use af_packet::Setup;
+use backend::{Backend, Seat};
 use clock::Clock;
 use control::Control;
 use error::TapError;
-use filter::Expression;
-use interface::Interface;
 use notice::Notice;
 use report::Reporter;
-use tap::Tap;
 use tracepoint::Tracepoint;
-use worker::{Order, Worker};
+use worker::Order;
 
 /// Messages that may wait for the collector.
 const QUEUE: usize = 256;
 
-/// How rings are made, whatever interface it turns out to be.
-#[derive(Clone, Debug)]
-pub struct Ringwork {
-    /// Memory of a ring in bytes.
-    pub ring_bytes: u32,
-    /// Memory of a block in bytes, a power of two.
-    pub block_bytes: u32,
-    /// After this time the kernel hands over a block that is not full, in milliseconds.
-    pub block_timeout_ms: u32,
-    /// Whether to ask for frames that are addressed to others.
-    pub promiscuous: bool,
-    /// Bytes of a frame that are kept.
-    pub snaplen: u32,
-    /// Which frames are seen; all if `None`.
-    pub filter: Option<Expression>,
-}
-
-impl Ringwork {
-    fn setup(&self, interface: &Interface) -> Setup {
-        let mut filter = match &self.filter {
-            Some(expression) => expression.compile(interface.link, self.snaplen),
-            None => filter::take_all(self.snaplen),
-        };
-        if interface.loopback {
-            filter = filter::program::incoming_only(&filter);
-        }
-        Setup {
-            ring_bytes: self.ring_bytes,
-            block_bytes: self.block_bytes,
-            block_timeout_ms: self.block_timeout_ms,
-            promiscuous: self.promiscuous,
-            filter,
-        }
-    }
-}
-
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The interface's name.
-    pub interface: String,
     /// Workers, at least 1.
     pub workers: usize,
     /// The core for each worker; those beyond the list go where they like.
@@ -113,10 +76,6 @@ pub struct Plan {
     pub interval: Duration,
     /// When to end; `None` for not by itself.
     pub duration: Option<Duration>,
-    /// How long a worker looks at an empty ring before it sleeps.
-    pub busy_poll: Duration,
-    /// How rings are made.
-    pub rings: Ringwork,
     /// What the engines are built for, all together.
     pub engine: Config,
 }
@@ -130,14 +89,14 @@ pub struct Signals {
     pub renew: Arc<AtomicBool>,
 }
 
-/// Runs `plan` on `tap` into `sink` until `signals` or the plan say stop; meanwhile `tracepoint` is
-/// read, if there is one.
+/// Runs `plan` on what `backend` brings into `sink` until `signals` or the plan say stop; meanwhile
+/// `tracepoint` is read, if there is one.
 ///
 /// # Errors
 /// See [`TapError`]; a broken pipe is among [`TapError::Write`].
-pub fn run(
+pub fn run<B: Backend>(
     plan: &Plan,
-    mut tap: Tap,
+    mut backend: B,
     tracepoint: Option<Tracepoint>,
     sink: &mut dyn Sink,
     signals: &Signals,
@@ -152,6 +111,8 @@ pub fn run(
     let mut counted = Counted { sink, taken: Arc::clone(&taken) };
     let clock = Arc::new(Clock::default());
     let (reader, _keeper) = tracepoint.map(Tracepoint::split).unzip();
+    let (orders, seats) = seats(engines, &send, &clock);
+    drop(send);
     let collected = AtomicBool::new(false);
     thread::scope(|scope| {
         let _reading = Raised(&collected);
@@ -162,23 +123,24 @@ pub fn run(
                 .spawn_scoped(scope, move || reader.run(over, &clock, notify))
                 .map_err(TapError::Thread)?;
         }
-        let orders = spawn(scope, engines, &mut tap, plan, &send, &clock, notify)?;
-        drop(send);
+        backend.start(scope, seats, &plan.cores, notify)?;
         let control = Control { plan, signals, notify, clock, workers: orders, taken };
-        notify(&tap.begin());
+        if let Some(notice) = backend.begin() {
+            notify(&notice);
+        }
         let control = thread::Builder::new()
             .name("control".to_owned())
-            .spawn_scoped(scope, move || control.run(&mut tap))
+            .spawn_scoped(scope, move || (control.run(&mut backend), backend))
             .map_err(TapError::Thread)?;
         let collected = collect(&receive, workers, OrderBy::Time, &mut counted);
-        // Workers whose collector has gone find the channel closed and go on until they are told.
+        // Workers whose collector has gone find the channel closed and go on until they are told;
+        // and when no worker is left there is nothing to go on for.
         drop(receive);
-        if collected.is_err() {
-            signals.stop.store(true, Ordering::Relaxed);
-        }
-        let controlled = control.join().unwrap_or(Ok(()));
+        signals.stop.store(true, Ordering::Relaxed);
+        let controlled = control.join();
         collected.map_err(TapError::Write)?;
-        controlled
+        let Ok((controlled, backend)) = controlled else { return Ok(()) };
+        controlled.and(backend.end())
     })
 }
 
@@ -191,51 +153,18 @@ impl Drop for Raised<'_> {
     }
 }
 
-/// Starts the workers; returns the ends of their order queues.
-fn spawn<'scope, 'env>(
-    scope: &'scope Scope<'scope, 'env>,
+/// A seat for each engine's worker, and the ends of their order queues.
+fn seats<N>(
     engines: Vec<Engine>,
-    tap: &mut Tap,
-    plan: &'env Plan,
     collector: &Sender<Message>,
     clock: &Arc<Clock>,
-    notify: &'env (dyn Fn(&Notice) + Sync),
-) -> Result<Vec<Sender<Order>>, TapError> {
-    let mut rings = tap.take_rings().into_iter();
-    let mut ends = Vec::with_capacity(engines.len());
-    for (number, engine) in engines.into_iter().enumerate() {
+) -> (Vec<Sender<Order<N>>>, Vec<Seat<N>>) {
+    let seat = |(number, engine)| {
         let (send, orders) = unbounded();
-        let worker = Worker {
-            engine,
-            ring: rings.next().map(Box::new),
-            orders,
-            reporter: Reporter::new(number, collector.clone()),
-            clock: Arc::clone(clock),
-            busy_poll: plan.busy_poll,
-            block_timeout: Duration::from_millis(plan.rings.block_timeout_ms.into()),
-        };
-        let core = plan.cores.get(number).copied();
-        thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn_scoped(scope, move || {
-                if let Some(core) = core {
-                    pin(core, notify);
-                }
-                worker.run();
-            })
-            .map_err(TapError::Thread)?;
-        ends.push(send);
-    }
-    Ok(ends)
-}
-
-/// Ties the calling thread to a core.
-fn pin(core: usize, notify: &(dyn Fn(&Notice) + Sync)) {
-    let mut set = CpuSet::new();
-    set.set(core);
-    if let Err(error) = sched_setaffinity(None, &set) {
-        notify(&Notice::NotPinned { core, reason: error.to_string() });
-    }
+        let reporter = Reporter::new(number, collector.clone());
+        (send, Seat { number, engine, orders, reporter, clock: Arc::clone(clock) })
+    };
+    engines.into_iter().enumerate().map(seat).unzip()
 }
 
 /// A sink that lets others know how many summaries it has taken.

@@ -13,6 +13,17 @@ pub enum Notice {
         /// Workers, each with a ring.
         workers: usize,
     },
+    /// DPDK devices are open and have links: from now on frames are seen.
+    Polling {
+        /// The devices.
+        name: String,
+        /// Their drivers.
+        driver: String,
+        /// Workers, each with a queue of every device.
+        workers: usize,
+        /// Where times come from.
+        times: String,
+    },
     /// The interface is there, but down.
     Down {
         /// The interface.
@@ -70,7 +81,10 @@ impl Notice {
     /// Whether it tells of something that should not be.
     #[must_use]
     pub const fn is_warning(&self) -> bool {
-        !matches!(self, Self::Listening { .. } | Self::Up { .. } | Self::Back { .. })
+        !matches!(
+            self,
+            Self::Listening { .. } | Self::Polling { .. } | Self::Up { .. } | Self::Back { .. }
+        )
     }
 
     /// Whether the interface is listened on from now on, if this is about that.
@@ -90,6 +104,14 @@ impl fmt::Display for Notice {
             Self::Listening { name, workers: 1 } => write!(f, "listening on {name}"),
             Self::Listening { name, workers } => {
                 write!(f, "listening on {name} with {workers} workers")
+            }
+            Self::Polling { name, driver, workers, times } => {
+                let several = if *workers == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "listening on {name} through DPDK (driver {driver}, {workers} worker{several}, \
+                     {times})"
+                )
             }
             Self::Down { name } => write!(f, "{name} is down; waiting for it to come up"),
             Self::Up { name } => write!(f, "{name} is up"),

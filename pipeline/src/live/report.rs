@@ -67,7 +67,7 @@ impl Reporter {
 
     /// Hands over the last interval and all events before it, as soon as the collector takes them:
     /// there is nothing else left to do.
-    pub(super) fn finish(mut self, engine: &mut Engine, span: Span) {
+    pub(super) fn finish(&mut self, engine: &mut Engine, span: Span) {
         for (span, interval) in self.waiting.drain(..) {
             // A collector that has gone does not want anything any more.
             let _ = self.collector.send(Message::Interval { span, interval });

@@ -4,13 +4,18 @@
 use std::env;
 use std::io;
 use std::path::PathBuf;
+use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
-use super::af_packet::{Ring, Socket, open_rings};
+use rustix::thread::{CpuSet, sched_setaffinity};
+
+use super::af_packet::{Ring, Setup, Socket, open_rings};
+use super::backend::{Backend, Change, Seat};
 use super::error::TapError;
+use super::filter::{self, Expression};
 use super::interface::{Inquiry, Interface};
 use super::notice::Notice;
-use super::{Plan, Ringwork};
+use super::ring::RingIntake;
 
 /// Times that an interface may come back: sockets for that are opened at the start, as later there
 /// is no privilege left to do so. An unused socket costs the kernel about 2 kB.
@@ -18,6 +23,44 @@ const SPARES: usize = 16;
 
 /// Time to let pass after a ring could not be made.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How rings are made, whatever interface it turns out to be.
+#[derive(Clone, Debug)]
+pub struct Ringwork {
+    /// Memory of a ring in bytes.
+    pub ring_bytes: u32,
+    /// Memory of a block in bytes, a power of two.
+    pub block_bytes: u32,
+    /// After this time the kernel hands over a block that is not full, in milliseconds.
+    pub block_timeout_ms: u32,
+    /// Whether to ask for frames that are addressed to others.
+    pub promiscuous: bool,
+    /// Bytes of a frame that are kept.
+    pub snaplen: u32,
+    /// Which frames are seen; all if `None`.
+    pub filter: Option<Expression>,
+    /// How long a worker looks at an empty ring before it sleeps.
+    pub busy_poll: Duration,
+}
+
+impl Ringwork {
+    fn setup(&self, interface: &Interface) -> Setup {
+        let mut filter = match &self.filter {
+            Some(expression) => expression.compile(interface.link, self.snaplen),
+            None => filter::take_all(self.snaplen),
+        };
+        if interface.loopback {
+            filter = filter::program::incoming_only(&filter);
+        }
+        Setup {
+            ring_bytes: self.ring_bytes,
+            block_bytes: self.block_bytes,
+            block_timeout_ms: self.block_timeout_ms,
+            promiscuous: self.promiscuous,
+            filter,
+        }
+    }
+}
 
 /// An interface, listened on or waited for.
 pub struct Tap {
@@ -36,34 +79,24 @@ pub struct Tap {
     gone: u64,
 }
 
-/// What a look at the interface led to.
-pub(super) enum Change {
-    /// Nothing new.
-    None,
-    /// Something to say.
-    Told(Notice),
-    /// New rings, one a worker.
-    Rings(Vec<Ring>, Notice),
-}
-
 impl Tap {
-    /// Opens all sockets, and the rings if the interface is up. From then on no privilege is
+    /// Opens all sockets on the interface `name`, and the rings if the interface is up. From then on no privilege is
     /// needed.
     ///
     /// # Errors
     /// When the interface is not there or of another kind, or the process may not open packet
     /// sockets.
-    pub fn open(plan: &Plan) -> Result<Self, TapError> {
+    pub fn open(name: &str, workers: usize, ringwork: Ringwork) -> Result<Self, TapError> {
         let inquiry = Inquiry::new()?;
-        let interface = inquiry.find(&plan.interface)?;
-        let workers = plan.workers.max(1);
+        let interface = inquiry.find(name)?;
+        let workers = workers.max(1);
         let spares = (0..workers * (1 + SPARES))
             .map(|_| Socket::open().map_err(|cause| refused(cause, &interface)))
             .collect::<Result<Vec<_>, _>>()?;
         let mut tap = Self {
-            name: plan.interface.clone(),
+            name: name.to_owned(),
             workers,
-            ringwork: plan.rings.clone(),
+            ringwork,
             inquiry,
             spares,
             interface: None,
@@ -79,22 +112,6 @@ impl Tap {
         Ok(tap)
     }
 
-    /// The rings that were opened at the start: none, or one a worker.
-    pub(super) fn take_rings(&mut self) -> Vec<Ring> {
-        std::mem::take(&mut self.rings)
-    }
-
-    /// What there is to say at the start.
-    pub(super) fn begin(&mut self) -> Notice {
-        let name = self.name.clone();
-        if self.interface.is_some() {
-            return Notice::Listening { name, workers: self.workers };
-        }
-        let notice = Notice::Down { name };
-        self.told = Some(notice.clone());
-        notice
-    }
-
     fn make_rings(&mut self, interface: &Interface) -> Result<Vec<Ring>, TapError> {
         let mut sockets = self.spares.split_off(self.spares.len().saturating_sub(self.workers));
         while sockets.len() < self.workers {
@@ -107,19 +124,8 @@ impl Tap {
         open_rings(sockets, interface, &self.ringwork.setup(interface))
     }
 
-    /// Looks at the interface and does what follows.
-    ///
-    /// # Errors
-    /// [`TapError::Spent`].
-    pub(super) fn look(&mut self) -> Result<Change, TapError> {
-        match self.interface.take() {
-            Some(interface) => Ok(self.watch(&interface)),
-            None => self.await_interface(),
-        }
-    }
-
     /// Looks after an interface that is listened on.
-    fn watch(&mut self, known: &Interface) -> Change {
+    fn watch(&mut self, known: &Interface) -> Change<Box<Ring>> {
         let name = || known.name.clone();
         let now = self.inquiry.find(&known.name).ok();
         let Some(now) = now.filter(|now| now.index == known.index) else {
@@ -139,7 +145,7 @@ impl Tap {
     }
 
     /// Looks whether the interface that is waited for can be listened on.
-    fn await_interface(&mut self) -> Result<Change, TapError> {
+    fn await_interface(&mut self) -> Result<Change<Box<Ring>>, TapError> {
         if self.pause_until.is_some_and(|until| Instant::now() < until) {
             return Ok(Change::None);
         }
@@ -161,7 +167,7 @@ impl Tap {
                 } else {
                     Notice::Listening { name, workers: self.workers }
                 };
-                Ok(Change::Rings(rings, notice))
+                Ok(Change::New(rings.into_iter().map(Box::new).collect(), notice))
             }
             Err(error @ TapError::Spent { .. }) => Err(error),
             Err(error) => {
@@ -171,12 +177,76 @@ impl Tap {
         }
     }
 
-    fn tell_once(&mut self, notice: Notice) -> Change {
+    fn tell_once(&mut self, notice: Notice) -> Change<Box<Ring>> {
         if self.told.as_ref() == Some(&notice) {
             return Change::None;
         }
         self.told = Some(notice.clone());
         Change::Told(notice)
+    }
+}
+
+impl Backend for Tap {
+    type New = Box<Ring>;
+
+    fn start<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        seats: Vec<Seat<Box<Ring>>>,
+        cores: &[usize],
+        notify: &'scope (dyn Fn(&Notice) + Sync),
+    ) -> Result<(), TapError> {
+        let mut rings = std::mem::take(&mut self.rings).into_iter();
+        for seat in seats {
+            let number = seat.number;
+            let worker = seat.take(RingIntake {
+                ring: rings.next().map(Box::new),
+                busy_poll: self.ringwork.busy_poll,
+                block_timeout: Duration::from_millis(self.ringwork.block_timeout_ms.into()),
+            });
+            let core = cores.get(number).copied();
+            thread::Builder::new()
+                .name(format!("worker-{number}"))
+                .spawn_scoped(scope, move || {
+                    if let Some(core) = core {
+                        pin(core, notify);
+                    }
+                    worker.run();
+                })
+                .map_err(TapError::Thread)?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> Option<Notice> {
+        let name = self.name.clone();
+        if self.interface.is_some() {
+            return Some(Notice::Listening { name, workers: self.workers });
+        }
+        let notice = Notice::Down { name };
+        self.told = Some(notice.clone());
+        Some(notice)
+    }
+
+    fn look(&mut self) -> Result<Change<Box<Ring>>, TapError> {
+        match self.interface.take() {
+            Some(interface) => Ok(self.watch(&interface)),
+            None => self.await_interface(),
+        }
+    }
+
+    fn end(self) -> Result<(), TapError> {
+        // Closing the sockets is all, and they are closed with the rings.
+        Ok(())
+    }
+}
+
+/// Ties the calling thread to a core.
+fn pin(core: usize, notify: &(dyn Fn(&Notice) + Sync)) {
+    let mut set = CpuSet::new();
+    set.set(core);
+    if let Err(error) = sched_setaffinity(None, &set) {
+        notify(&Notice::NotPinned { core, reason: error.to_string() });
     }
 }
 

@@ -1,19 +1,16 @@
-//! A live worker: one ring, one engine, and nobody to wait for.
+//! A live worker: one intake, one engine, and nobody to wait for.
 //!
-//! It goes from block to block; orders, the clock and the collector get their turn between two
-//! blocks. Whatever the collector does, the ring is emptied.
+//! It goes from one handful of frames to the next; orders, the clock and the collector get their
+//! turn in between. Whatever the collector does, the intake is emptied.
 
-use std::hint;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, TryRecvError};
 use resetscope_core::engine::Engine;
 use resetscope_core::interval::Ledger;
 
-use super::af_packet::Ring;
-use super::clock::Clock;
+use super::clock::{Clock, nanoseconds};
 use super::report::Reporter;
 use crate::feed::Span;
 
@@ -23,112 +20,155 @@ const NAP: Duration = Duration::from_millis(50);
 /// Time between two advances of all shards' clocks, in nanoseconds.
 const ADVANCE_NS: u64 = 250_000_000;
 
-/// How far behind the wall clock the tap is known to be complete, beyond two timeouts of a block:
-/// frames are stamped before the kernel puts them into a block.
-const LAG: Duration = Duration::from_millis(100);
-
-/// How much earlier than its predecessor a frame of a busy ring may be stamped: several cores of
-/// the kernel fill it.
+/// How much earlier than its predecessor a frame of a busy tap may be stamped: several cores of the
+/// kernel, or several queues, fill it.
 const DISORDER_NS: u64 = 1_000_000;
 
-/// What a worker is told.
-pub(super) enum Order {
-    /// Go on with this ring; the interface had gone away, or was not there yet.
-    Ring(Box<Ring>),
+/// What a worker is told; `N` is what its intake can be given while it runs.
+pub(super) enum Order<N> {
+    /// Go on with this; what there was has gone away, or there was nothing yet.
+    Change(N),
     /// Hand over the interval, and go on with the one of this number.
     Close(Span, u64),
     /// Judge all that is open, hand over the last interval, and end.
     Finish(Span),
 }
 
-/// What a worker works with.
-pub(super) struct Worker {
-    pub(super) engine: Engine,
-    /// `None` while there is no interface.
-    pub(super) ring: Option<Box<Ring>>,
-    pub(super) orders: Receiver<Order>,
-    pub(super) reporter: Reporter,
-    pub(super) clock: Arc<Clock>,
-    /// How long to look at an empty ring before sleeping.
-    pub(super) busy_poll: Duration,
-    /// After this time the kernel hands over a block that is not full.
-    pub(super) block_timeout: Duration,
+/// What an intake gave to the engine at once.
+pub(super) struct Taken {
+    /// Frames.
+    pub(super) frames: u64,
+    /// The latest of their times, in nanoseconds since 1970-01-01 UTC.
+    pub(super) last_ns: u64,
 }
 
-impl Worker {
-    /// Works until it is told to finish.
-    pub(super) fn run(self) {
-        let Self { engine, ring, orders, reporter, clock, busy_poll, block_timeout } = self;
-        let mut tap = Tap { engine, ring, clock, block_timeout, frames: 0, through_ns: 0 };
-        let mut reporter = reporter;
-        let mut due_ns = 0;
-        loop {
-            match orders.try_recv() {
-                Err(TryRecvError::Empty) => {}
-                Err(TryRecvError::Disconnected) => return,
-                Ok(Order::Ring(ring)) => tap.change(ring),
-                Ok(Order::Close(span, next_seq)) => {
-                    tap.count_drops();
-                    let now_ns = tap.complete_ns();
-                    reporter.report(&mut tap.engine, now_ns);
-                    reporter.hand_over(&mut tap.engine, span, next_seq);
-                }
-                Ok(Order::Finish(span)) => {
-                    tap.drain();
-                    tap.engine.finish();
-                    return reporter.finish(&mut tap.engine, span);
-                }
-            }
-            let busy = tap.take_block();
-            if !busy {
-                tap.let_time_pass();
-            }
-            let now_ns = tap.complete_ns();
-            let due = now_ns >= due_ns;
-            if due {
-                tap.engine.advance(now_ns);
-                tap.count_drops();
-                due_ns = now_ns + ADVANCE_NS;
-            }
-            if due || tap.engine.has_events() {
-                reporter.report(&mut tap.engine, now_ns);
-            }
-            if !busy {
-                tap.wait(busy_poll);
-            }
-        }
-    }
+/// Where a worker's frames come from.
+pub(super) trait Intake {
+    /// What it can be given while it runs.
+    type New: Send;
+
+    /// Gives the next frames to the engine, the first of them as number `first`; `None` when there
+    /// are none just now.
+    fn take(&mut self, engine: &mut Engine, clock: &Clock, first: u64) -> Option<Taken>;
+
+    /// Counts what was lost since the last call.
+    fn count_losses(&mut self, ledger: &mut Ledger);
+
+    /// When it is empty, it is known to be complete up to this long ago; `None` when its frames
+    /// have times that are not those of the clock.
+    fn lag(&self) -> Option<Duration>;
+
+    /// At the end, silence of this length says that no more will come.
+    fn patience(&self) -> Duration;
+
+    /// Waits until there may be frames, at most this long.
+    fn wait(&mut self, longest: Duration);
+
+    /// Goes on with what it is given.
+    fn change(&mut self, new: Self::New);
 }
 
-/// A worker's engine at its ring.
-struct Tap {
+/// What came of a worker's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There were frames.
+    Busy,
+    /// There were none.
+    Idle,
+    /// It was told to finish, and has.
+    Done,
+}
+
+/// A worker's engine at its intake.
+pub(super) struct Worker<I: Intake> {
     engine: Engine,
-    ring: Option<Box<Ring>>,
+    intake: I,
+    orders: Receiver<Order<I::New>>,
+    reporter: Reporter,
     clock: Arc<Clock>,
-    block_timeout: Duration,
     /// Frames so far: the number of the last one.
     frames: u64,
     /// The time of the latest frame, or the time until which there certainly was none.
     through_ns: u64,
+    /// When the shards' clocks are advanced next.
+    due_ns: u64,
 }
 
-impl Tap {
-    /// Analyses the next block; false when there is none.
-    fn take_block(&mut self) -> bool {
-        let Some(mut block) = self.ring.as_mut().and_then(|ring| ring.next_block()) else {
-            return false;
-        };
-        let mut frames = block.frames(self.clock.stamps());
-        self.engine.push(&mut frames, self.frames + 1);
-        self.frames += frames.taken();
-        self.through_ns = self.through_ns.max(frames.last_ns());
+impl<I: Intake> Worker<I> {
+    pub(super) fn new(
+        engine: Engine,
+        intake: I,
+        orders: Receiver<Order<I::New>>,
+        reporter: Reporter,
+        clock: Arc<Clock>,
+    ) -> Self {
+        Self { engine, intake, orders, reporter, clock, frames: 0, through_ns: 0, due_ns: 0 }
+    }
+
+    /// Works until it is told to finish.
+    pub(super) fn run(mut self) {
+        loop {
+            match self.turn() {
+                Turn::Busy => {}
+                Turn::Idle => self.intake.wait(NAP),
+                Turn::Done => return,
+            }
+        }
+    }
+
+    /// Obeys, takes what is there, and reports.
+    pub(super) fn turn(&mut self) -> Turn {
+        match self.orders.try_recv() {
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return Turn::Done,
+            Ok(Order::Change(new)) => {
+                // What is left of the old comes first.
+                self.drain();
+                self.intake.change(new);
+            }
+            Ok(Order::Close(span, next_seq)) => {
+                self.count_losses();
+                let now_ns = self.complete_ns();
+                self.reporter.report(&mut self.engine, now_ns);
+                self.reporter.hand_over(&mut self.engine, span, next_seq);
+            }
+            Ok(Order::Finish(span)) => {
+                self.drain();
+                self.engine.finish();
+                self.reporter.finish(&mut self.engine, span);
+                return Turn::Done;
+            }
+        }
+        let busy = self.take();
+        if !busy {
+            self.let_time_pass();
+        }
+        let now_ns = self.complete_ns();
+        let due = now_ns >= self.due_ns;
+        if due {
+            self.engine.advance(now_ns);
+            self.count_losses();
+            self.due_ns = now_ns + ADVANCE_NS;
+        }
+        if due || self.engine.has_events() {
+            self.reporter.report(&mut self.engine, now_ns);
+        }
+        if busy { Turn::Busy } else { Turn::Idle }
+    }
+
+    /// Analyses the next frames; false when there are none.
+    fn take(&mut self) -> bool {
+        let taken = self.intake.take(&mut self.engine, &self.clock, self.frames + 1);
+        let Some(Taken { frames, last_ns }) = taken else { return false };
+        self.frames += frames;
+        self.through_ns = self.through_ns.max(last_ns);
         true
     }
 
-    /// No block was there just now: so nothing came until a moment ago.
+    /// Nothing was there just now: so nothing came until a moment ago.
     fn let_time_pass(&mut self) {
-        let lag = LAG + 2 * self.block_timeout;
-        let until_ns = self.clock.now_ns().saturating_sub(super::clock::nanoseconds(lag));
+        let Some(lag) = self.intake.lag() else { return };
+        let until_ns = self.clock.now_ns().saturating_sub(nanoseconds(lag));
         self.through_ns = self.through_ns.max(until_ns);
     }
 
@@ -137,55 +177,25 @@ impl Tap {
         self.through_ns.saturating_sub(DISORDER_NS)
     }
 
-    /// Puts what the kernel dropped into the ledger.
-    fn count_drops(&mut self) {
-        let dropped = self.ring.as_ref().map_or(0, |ring| ring.take_drops());
-        if dropped > 0 {
-            let mut ledger = Ledger::default();
-            ledger.kernel_dropped(dropped);
-            self.engine.count_frames(&ledger);
-        }
+    /// Puts what was lost into the ledger.
+    fn count_losses(&mut self) {
+        let mut ledger = Ledger::default();
+        self.intake.count_losses(&mut ledger);
+        self.engine.count_frames(&ledger);
     }
 
-    /// Waits for the next block, or a while.
-    fn wait(&self, busy_poll: Duration) {
-        let Some(ring) = &self.ring else { return thread::sleep(NAP) };
-        if !busy_poll.is_zero() {
-            let begun = Instant::now();
-            while begun.elapsed() < busy_poll {
-                if ring.is_ready() {
-                    return;
-                }
-                hint::spin_loop();
-            }
-        }
-        if ring.wait(NAP).is_err() {
-            thread::sleep(NAP);
-        }
-    }
-
-    /// Takes everything that has arrived until now, also what waits in a block that is not full.
+    /// Takes everything that has arrived until now.
     fn drain(&mut self) {
         let now_ns = self.clock.now_ns();
-        // The kernel's timer looks after a block once each timeout and hands it over at the second
-        // look; a while longer for a kernel that is busy.
-        let patience = 2 * self.block_timeout + Duration::from_millis(20);
+        let patience = self.intake.patience();
         let mut quiet = Instant::now();
         while self.through_ns < now_ns && quiet.elapsed() < patience {
-            if self.take_block() {
+            if self.take() {
                 quiet = Instant::now();
-            } else if let Some(ring) = &self.ring {
-                let _ = ring.wait(patience.saturating_sub(quiet.elapsed()));
             } else {
-                break;
+                self.intake.wait(patience.saturating_sub(quiet.elapsed()));
             }
         }
-        self.count_drops();
-    }
-
-    /// Finishes the ring of an interface that has gone away, and goes on with another.
-    fn change(&mut self, ring: Box<Ring>) {
-        self.drain();
-        self.ring = Some(ring);
+        self.count_losses();
     }
 }

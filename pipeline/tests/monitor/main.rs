@@ -18,6 +18,7 @@ mod net;
 mod program;
 mod raw;
 mod reasons;
+mod recording;
 #[cfg(feature = "serve")]
 mod serve;
 mod soak;
@@ -30,65 +31,13 @@ use std::process::Command;
 
 use net::Net;
 use program::{Ended, Program, assert_balanced, number, wait_for};
-use resetscope::source::{self, Batch, Fill, Input};
+use recording::{MARK, Recording, assert_same, replay};
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::Value;
 
 /// Everything in one interval: the last summary is the only one.
 const ONE: [&str; 2] = ["--interval", "1h"];
-
-/// The last thing on the wire, for programs that have to be told when they have seen all.
-const MARK: &[u8] = b"that was all of it";
-
-/// A recording of the same traffic by tcpdump, if that is installed.
-struct Recording {
-    program: Program,
-    folder: tempfile::TempDir,
-}
-
-impl Recording {
-    fn start(net: &Net) -> Option<Self> {
-        if Command::new("tcpdump").arg("--version").output().is_err() {
-            println!("without comparison: tcpdump is not installed");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("tcpdump");
-        // As root, so that it may write into the folder; packet by packet, so that the file can be
-        // waited for.
-        command.args(["-Z", "root", "-i", "tap", "-s", "256", "--immediate-mode", "-U", "-w"]);
-        command.arg(folder.path().join("recording.pcap"));
-        let mut program = Program::start(net, &mut command);
-        program.says("listening on tap");
-        Some(Self { program, folder })
-    }
-
-    /// What `analyze` says of it, once the mark is in it.
-    fn analyzed(self) -> Value {
-        let file = self.folder.path().join("recording.pcap");
-        wait_for("the mark in the recording", || {
-            fs::read(&file).unwrap().windows(MARK.len()).any(|part| part == MARK).then_some(())
-        });
-        assert!(self.program.stop().status.success());
-        let output = Command::new(env!("CARGO_BIN_EXE_resetscope"))
-            .args(["analyze", "--format", "json", "--flows", "8192"])
-            .arg(&file)
-            .output()
-            .unwrap();
-        assert!(output.status.success());
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-}
-
-/// Both saw the same and came to the same conclusions.
-fn assert_same(one: &Value, other: &Value, what: &str) {
-    for path in
-        ["/frames", "/flows/opened", "/resets/packets", "/resets/events", "/resets/by_cause"]
-    {
-        assert_eq!(one.pointer(path), other.pointer(path), "{what}: {path}\n{one}\n{other}");
-    }
-}
 
 fn summary_of(ended: &Ended) -> Value {
     assert!(ended.status.success(), "{}", ended.said);
@@ -102,7 +51,7 @@ fn summary_of(ended: &Ended) -> Value {
 fn three_views(net: &Net, play: impl FnOnce()) -> Value {
     let one = Program::listening(net, &ONE);
     let two = Program::listening(net, &[ONE[0], ONE[1], "--workers", "2", "--cores", "0,1"]);
-    let recording = Recording::start(net);
+    let recording = Recording::start(net, "tap");
     play();
     traffic::datagrams(net, MARK, 1);
     let recorded = recording.map(Recording::analyzed);
@@ -124,25 +73,6 @@ fn real_connections_are_explained_as_from_a_recording_by_one_worker_and_by_two()
     assert_eq!(number(&summary, "/resets/by_cause/closed_port"), resets / 3);
     assert_eq!(number(&summary, "/resets/by_cause/application"), resets / 3 * 2);
     assert_eq!(number(&summary, "/resets/unlisted"), 0);
-}
-
-/// Sends the frames of a capture from the client side.
-fn replay(net: &Net, file: &Path) {
-    let mut source = source::open(vec![Input::from(file.to_owned())], &Default::default()).unwrap();
-    let mut batch = Batch::new(256);
-    net.on_client(|| {
-        let sender = raw::Sender::new("wire");
-        loop {
-            batch.clear();
-            let filled = source.fill(&mut batch, u64::MAX).unwrap();
-            for frame in batch.frames() {
-                sender.send(frame.bytes);
-            }
-            if filled == Fill::End {
-                return;
-            }
-        }
-    });
 }
 
 #[test]

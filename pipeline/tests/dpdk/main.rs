@@ -1,0 +1,409 @@
+//! `resetscope monitor` through DPDK: recordings, and interfaces through AF_PACKET and AF_XDP.
+//!
+//! These tests take root, huge pages and DPDK's drivers; without them they say so and pass.
+//! `scripts/setup-dpdk` provides what is missing.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed"
+)]
+
+#[path = "../capture_writer/mod.rs"]
+mod capture_writer;
+#[path = "../monitor/net.rs"]
+mod net;
+#[path = "../monitor/program.rs"]
+#[allow(dead_code, reason = "the tests of AF_PACKET use all of it")]
+mod program;
+#[path = "../monitor/raw.rs"]
+#[allow(dead_code, reason = "the tests of AF_PACKET use all of it")]
+mod raw;
+#[path = "../monitor/recording.rs"]
+mod recording;
+#[path = "../monitor/traffic.rs"]
+mod traffic;
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use capture_writer::{Flavour, Order, Seen, pcap};
+use flate2::read::GzDecoder;
+use net::Net;
+use program::{Program, assert_balanced, number, wait_for};
+use recording::{MARK, Recording, analyzed, assert_same, replay};
+use resetscope::config::Dpdk;
+use resetscope::live::dpdk::measure::measure;
+use resetscope::live::dpdk::settings::Settings;
+use resetscope_core::engine::Config;
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Small enough that tests fit beside each other.
+const MEMORY: &str = "memory_mib = 64\nbuffers = 8191\nrx_descriptors = 512\n";
+
+/// What takes frames from the interface `tap`, or from a copy of it.
+const ON_TAP: &str = "net_af_packet0,iface=tap,blocksz=65536,framesz=2048,framecnt=4096";
+const ON_COPY: &str = "net_af_xdp0,iface=copy,start_queue=0,queue_count=1";
+
+/// Says why DPDK cannot be tried here, if so.
+fn is_missing() -> bool {
+    let free = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+    let free = free.unwrap_or_default().trim().parse().unwrap_or(0);
+    let reason = if !rustix::process::geteuid().is_root() {
+        "DPDK's devices take root"
+    } else if free < 128 {
+        "there are too few huge pages: run scripts/setup-dpdk"
+    } else {
+        return false;
+    };
+    println!("skipped: {reason}");
+    true
+}
+
+/// A configuration in a folder of its own.
+struct Written(TempDir);
+
+impl Written {
+    fn new(device: &str, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = if more.contains("memory_mib") { "" } else { MEMORY };
+        let text = format!("flows = 8192\n[dpdk]\ndevices = [\"{device}\"]\n{memory}{more}\n");
+        fs::write(folder.path().join("dpdk.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_resetscope"));
+        command.args(["monitor", "--format", "json", "--config"]);
+        command.arg(self.0.path().join("dpdk.toml")).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn listening(&self, net: &Net, arguments: &[&str]) -> Program {
+        let mut program = Program::start(net, &mut self.command(arguments));
+        program.says("listening on net_");
+        program
+    }
+}
+
+fn summary_of(line: &str) -> Value {
+    let summary = serde_json::from_str(line).unwrap();
+    assert_balanced(&summary);
+    summary
+}
+
+/// Frames too long for one buffer: their headers and the beginning of their payload are in the first.
+fn jumbo() -> Vec<Seen> {
+    let frame = |number: u64| {
+        let mut bytes = vec![0; 9014];
+        bytes[12..24].copy_from_slice(&[8, 0, 0x45, 0, 0x23, 0x28, 0, 1, 0, 0, 64, 6]);
+        bytes[26..38].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 1, 0xbb]);
+        bytes[38..42].copy_from_slice(&(number as u32 * 8960).to_be_bytes());
+        bytes[46..48].copy_from_slice(&[0x50, 0x10]);
+        Seen { time_ns: 1_700_000_000_000_000_000 + number * 1000, link: 1, wire_len: 9014, bytes }
+    };
+    (1..100).map(frame).collect()
+}
+
+/// Captures that net_pcap reads: Ethernet, whole frames, not compressed.
+fn captures(folder: &Path) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut unpacked = Vec::new();
+    let packed = fs::File::open(root.join("../bench/corpus/six-causes.pcap.gz")).unwrap();
+    GzDecoder::new(packed).read_to_end(&mut unpacked).unwrap();
+    let files =
+        [("six.pcap", unpacked), ("jumbo.pcap", pcap(Order::Little, Flavour::Micro, &jumbo()))];
+    let mut captures: Vec<PathBuf> = files
+        .into_iter()
+        .map(|(name, bytes)| {
+            let file = folder.join(name);
+            fs::write(&file, bytes).unwrap();
+            file
+        })
+        .collect();
+    for name in
+        ["zeek__zeek__mixed-vlan-mpls.pcap", "seladb__PcapPlusPlus__one_http_stream_rst.pcap"]
+    {
+        let file = root.join("../../shared/captures/files").join(name);
+        if file.exists() {
+            captures.push(file);
+        } else {
+            println!("skipped: there is no {}", file.display());
+        }
+    }
+    captures
+}
+
+#[test]
+fn a_recording_gives_the_summary_that_analyze_gives() {
+    if is_missing() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for file in captures(folder.path()) {
+        let written = Written::new(&format!("net_pcap0,rx_pcap={}", file.display()), "");
+        let output = written.run(&["--interval", "1h", "--duration", "2s"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("times as recorded"), "{said}");
+        let through_dpdk = summary_of(&String::from_utf8_lossy(&output.stdout));
+        assert!(number(&through_dpdk, "/frames/analysed") > 0);
+        assert_same(&through_dpdk, &analyzed(&file), &file.display().to_string());
+    }
+}
+
+/// Copies all that passes `tap` to `mirror`, whose other end is `copy`; false where the kernel cannot.
+fn mirror(net: &Net) -> bool {
+    net.ip_server(&["link", "add", "mirror", "type", "veth", "peer", "name", "copy"]);
+    net.ip_server(&["link", "set", "dev", "mirror", "up"]);
+    net.ip_server(&["link", "set", "dev", "copy", "up"]);
+    let tc = |arguments: &str| {
+        net.on_server(|| Command::new("tc").args(arguments.split(' ')).output())
+            .is_ok_and(|output| output.status.success())
+    };
+    let way = |way: &str| {
+        format!(
+            "filter add dev tap {way} protocol all u32 match u32 0 0 action mirred egress mirror \
+             dev mirror"
+        )
+    };
+    let done = tc("qdisc add dev tap clsact") && tc(&way("ingress")) && tc(&way("egress"));
+    if !done {
+        println!("skipped: the kernel cannot mirror an interface");
+    }
+    done
+}
+
+#[test]
+fn live_traffic_is_explained_as_from_a_recording() {
+    let tagged = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../shared/captures/files/zeek__zeek__mixed-vlan-mpls.pcap");
+    for (device, interface) in [(ON_TAP, "tap"), (ON_COPY, "mirror")] {
+        if is_missing() {
+            return;
+        }
+        let Some(net) = Net::new() else { return };
+        if interface == "mirror" && !mirror(&net) {
+            return;
+        }
+        let written = Written::new(device, "");
+        let live = written.listening(&net, &["--interval", "1h"]);
+        let recording = Recording::start(&net, interface);
+        let resets = traffic::connections(&net, 20);
+        // What the kernel keeps beside a frame, such as its VLAN tag, AF_XDP does not show.
+        if interface == "tap" && tagged.exists() {
+            replay(&net, &tagged);
+        }
+        traffic::datagrams(&net, MARK, 1);
+        let recorded = recording.map(Recording::analyzed);
+        let ended = live.stop();
+        assert!(ended.status.success(), "{}", ended.said);
+        assert_eq!(ended.said.lines().count(), 1, "{}", ended.said);
+        let live = ended.summary();
+        assert_balanced(&live);
+        assert!(number(&live, "/resets/packets") >= resets);
+        assert_eq!(number(&live, "/resets/by_cause/closed_port"), resets / 3);
+        if let Some(recorded) = recorded {
+            assert_same(&live, &recorded, interface);
+        }
+        let shown = net.ip_server(&["-d", "link", "show"]);
+        assert!(!shown.contains("prog/xdp"), "the program is unloaded: {shown}");
+        for line in shown.lines().filter(|line| line.contains("promiscuity")) {
+            assert!(line.contains("promiscuity 0 "), "promiscuous mode is given back: {line}");
+        }
+    }
+}
+
+#[test]
+fn signals_are_obeyed_and_no_thread_that_sees_frames_has_privileges() {
+    if is_missing() {
+        return;
+    }
+    let Some(net) = Net::new() else { return };
+    let written = Written::new(ON_TAP, "");
+    let tap = written.listening(&net, &["--interval", "1h"]);
+    for task in fs::read_dir(format!("/proc/{}/task", tap.id())).unwrap() {
+        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().to_owned()
+        };
+        assert_eq!(field("NoNewPrivs:"), "1");
+        // CAP_NET_ADMIN is number 12.
+        let kept = if field("Name:") == "dpdk" { 1 << 12 } else { 0 };
+        for set in ["CapPrm:", "CapEff:"] {
+            assert_eq!(u64::from_str_radix(&field(set), 16), Ok(kept), "{set} {}", field("Name:"));
+        }
+    }
+    let resets = traffic::connections(&net, 1);
+    tap.signal(Signal::HUP);
+    let first = tap.summary();
+    tap.signal(Signal::TERM);
+    let ended = tap.ended();
+    assert!(ended.status.success(), "{}", ended.said);
+    let last = ended.summary();
+    assert_eq!((number(&first, "/interval/seq"), number(&last, "/interval/seq")), (0, 1));
+    let events = |of: &Value| number(of, "/resets/events");
+    assert_eq!(events(&first) + events(&last), resets);
+}
+
+#[test]
+fn what_is_dropped_on_the_way_is_in_the_ledger() {
+    const SENT: usize = 30_000;
+    for (device, reason) in [(ON_TAP, "kernel_drop"), (ON_COPY, "nic_drop")] {
+        if is_missing() {
+            return;
+        }
+        let Some(net) = Net::new() else { return };
+        if device == ON_COPY && !mirror(&net) {
+            return;
+        }
+        let written = Written::new(device, "");
+        let tap = written.listening(&net, &["--interval", "1h"]);
+        tap.signal(Signal::STOP);
+        let state = format!("/proc/{}/stat", tap.id());
+        wait_for("the halt", || fs::read_to_string(&state).unwrap().contains(") T ").then_some(()));
+        traffic::datagrams(&net, MARK, SENT);
+        tap.signal(Signal::CONT);
+        let ended = tap.stop();
+        assert!(ended.status.success(), "{}", ended.said);
+        let summary = ended.summary();
+        assert_balanced(&summary);
+        assert_eq!(number(&summary, "/frames/received"), SENT as u64, "{summary}");
+        let dropped = number(&summary, &format!("/frames/shed/{reason}"));
+        let seen = number(&summary, "/frames/skipped/not_tcp");
+        assert!(dropped > 0 && seen > 0, "{device}: {summary}");
+    }
+}
+
+#[test]
+fn a_killed_program_leaves_nothing_that_keeps_the_next_from_running() {
+    if is_missing() {
+        return;
+    }
+    let Some(net) = Net::new() else { return };
+    if !mirror(&net) {
+        return;
+    }
+    let written = Written::new(ON_COPY, "");
+    for _ in 0..3 {
+        let tap = written.listening(&net, &["--interval", "1h"]);
+        tap.signal(Signal::KILL);
+        assert!(!tap.ended().status.success());
+        let files = fs::read_dir("/dev/hugepages").into_iter().flatten();
+        assert_eq!(files.count(), 0, "no file keeps huge pages");
+    }
+    let last = written.listening(&net, &["--interval", "1h"]);
+    traffic::connections(&net, 1);
+    let summary = last.stop().summary();
+    assert_eq!(number(&summary, "/resets/by_cause/closed_port"), 1, "{summary}");
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_in_one_sentence() {
+    if is_missing() {
+        return;
+    }
+    let Some(net) = Net::new() else { return };
+    net.ip_server(&["link", "set", "lo", "down"]);
+    let recording = "net_pcap0,rx_pcap=/dev/null";
+    for (device, more, arguments, want) in [
+        ("net_nonsense0", "", &[][..], "DPDK cannot open net_nonsense0: "),
+        ("0000:ff:1f.7", "", &[], "there is no PCI device 0000:ff:1f.7; "),
+        ("net_pcap0,rx_pcap=/nowhere", "", &[], "net_pcap0: cannot read /nowhere: "),
+        (recording, "", &[], "DPDK cannot open net_pcap0: "),
+        (recording, "memory_mib = 1048576", &[], "run `sudo scripts/setup-dpdk --pages 524288`"),
+        (recording, "main_core = 1000", &[], "core 1000 is not among those that can be used"),
+        (recording, "", &["--cores", "1000"], "core 1000 is not among those that can be used: 0"),
+        (recording, "", &["--filter", "tcp"], "a filter is applied by the kernel"),
+        (recording, "", &["-i", "tap"], "leave the interface tap out"),
+        (recording, "eal_args = [\"--nonsense\"]", &[], "unrecognized option '--nonsense'"),
+        ("net_null0", "", &["--cores", "0,0"], "core 0 is listed twice"),
+        ("net_af_packet0,iface=gone", "", &[], "there is no interface gone; there are: lo, tap"),
+        ("net_af_packet0,iface=lo", "link_wait_s = 0", &[], "has had no link for 0 s"),
+        (
+            ON_TAP,
+            "",
+            &["--cores", "0,1"],
+            "net_af_packet0 has 1 receive queue, and 2 are asked for",
+        ),
+    ] {
+        let written = Written::new(device, more);
+        let ended = Program::start(&net, &mut written.command(arguments)).ended();
+        assert_eq!(ended.status.code(), Some(1), "{device} {more} {arguments:?}");
+        assert!(ended.said.contains(want), "{device} {more} {arguments:?}: {}", ended.said);
+        assert_eq!(ended.said.lines().count(), 1, "{}", ended.said);
+    }
+    let qpairs = Written::new("net_af_packet0,iface=tap,qpairs=2", "");
+    let ended = Program::start(&net, &mut qpairs.command(&["--cores", "0,1"])).ended();
+    assert!(ended.said.contains("cannot deal out connections to 2 queues"), "{}", ended.said);
+}
+
+#[test]
+fn two_programs_cannot_have_one_queue() {
+    if is_missing() {
+        return;
+    }
+    let Some(net) = Net::new() else { return };
+    if !mirror(&net) {
+        return;
+    }
+    let written = Written::new(ON_COPY, "");
+    let first = written.listening(&net, &["--interval", "1h"]);
+    let second = Program::start(&net, &mut written.command(&[])).ended();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(second.said.contains("net_af_xdp0 is in use by another program"), "{}", second.said);
+    assert_eq!(second.said.lines().count(), 1, "{}", second.said);
+    traffic::connections(&net, 1);
+    let summary = first.stop().summary();
+    assert_eq!(number(&summary, "/resets/by_cause/closed_port"), 1, "the first goes on");
+}
+
+#[test]
+fn several_workers_share_a_device_that_spreads_connections() {
+    if is_missing() {
+        return;
+    }
+    let written = Written::new("net_null0", "");
+    let output = written.run(&["--cores", "0,1", "--duration", "300ms"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("2 workers"), "{said}");
+    let summary = summary_of(String::from_utf8_lossy(&output.stdout).lines().last().unwrap());
+    assert!(number(&summary, "/frames/received") > 0);
+}
+
+#[test]
+fn a_looped_recording_can_be_measured() {
+    if is_missing() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = captures(folder.path()).remove(0);
+    let device = format!("net_pcap0,rx_pcap={},infinite_rx=1", file.display());
+    let dpdk = Dpdk { devices: vec![device], ..Dpdk::default() };
+    let settings = Settings::new(&dpdk, 1, &[], &[0, 1]);
+    let engine = Config { flows: 8192, ..Config::default() };
+    let told = Arc::new(AtomicU64::new(0));
+    let each = {
+        let told = Arc::clone(&told);
+        move |frames, _nanoseconds| {
+            told.fetch_add(frames, Ordering::Relaxed);
+        }
+    };
+    let done = measure(&settings, Duration::from_millis(100), Some(&engine), each).unwrap();
+    let [done] = &done[..] else { panic!("one worker, {} results", done.len()) };
+    assert!(done.analysed > 0 && done.analysed <= done.packets, "{done:?}");
+    assert_eq!(done.packets, told.load(Ordering::Relaxed));
+    assert!(done.elapsed >= Duration::from_millis(100));
+}

@@ -35,9 +35,16 @@ pub unsafe fn rte_eal_init(argc: c_int, argv: *mut *mut c_char) -> c_int {
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: the caller vouches for `argc` pointers at `argv`.
     let options = unsafe { std::slice::from_raw_parts_mut(argv, count) };
-    for option in options {
+    for place in 0..options.len() {
         // SAFETY: the caller vouches for C strings.
-        let given = unsafe { CStr::from_ptr(*option) };
+        let text = |at: &*mut c_char| unsafe { CStr::from_ptr(*at) };
+        let is_pci = options.get(place + 1).is_some_and(|value| is_pci_address(text(value)));
+        let Some(option) = options.get_mut(place) else { break };
+        let given = text(option);
+        // capsule takes an address with hexadecimal letters for a virtual device.
+        if given == c"--vdev" && is_pci {
+            *option = c"--allow".as_ptr().cast_mut();
+        }
         if let Some((_, now)) = RESPELLED.iter().find(|(then, _)| *then == given) {
             // Nobody writes to it: DPDK only compares and copies options.
             *option = now.as_ptr().cast_mut();
@@ -45,6 +52,24 @@ pub unsafe fn rte_eal_init(argc: c_int, argv: *mut *mut c_char) -> c_int {
     }
     // SAFETY: the caller's promise, with some strings replaced by others.
     unsafe { real::rte_eal_init(argc, argv) }
+}
+
+/// Whether this is `domain:bus:device.function`, all but the function in hexadecimal, with or
+/// without the domain.
+fn is_pci_address(text: &CStr) -> bool {
+    let Some((place, function)) = text.to_str().ok().and_then(|text| text.rsplit_once('.')) else {
+        return false;
+    };
+    let hex = |part: &str, most| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    let parts: Vec<&str> = place.split(':').collect();
+    let placed = match parts[..] {
+        [bus, device] => hex(bus, 2) && hex(device, 2),
+        [domain, bus, device] => hex(domain, 8) && hex(bus, 2) && hex(device, 2),
+        _ => false,
+    };
+    placed && matches!(function.as_bytes(), [b'0'..=b'7'])
 }
 
 /// Changes the configuration that a port (by its number) is about to get; below zero, as a negative
@@ -78,4 +103,19 @@ pub unsafe fn rte_eth_dev_configure(
     }
     // SAFETY: the configuration lives during the call, which copies it.
     unsafe { real::rte_eth_dev_configure(port, rx_queues, tx_queues, &raw const conf) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_pci_address;
+
+    #[test]
+    fn pci_addresses_are_told_from_virtual_devices() {
+        for address in [c"0000:af:00.0", c"af:00.1", c"10000:3b:1f.7"] {
+            assert!(is_pci_address(address), "{address:?}");
+        }
+        for other in [c"net_pcap0,rx_pcap=a:b.0", c"net_null0", c"0000:ag:00.0", c"af:00.8", c""] {
+            assert!(!is_pci_address(other), "{other:?}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
+use super::bench::{BENCH, BENCH_EXAMPLES, Bench};
 use super::monitor::{MONITOR, MONITOR_EXAMPLES, Monitor};
 
 /// Finds out who sent each TCP reset, and why.
@@ -64,6 +65,9 @@ pub enum Command {
     /// Explain the resets that pass a network interface, while they pass.
     #[command(long_about = MONITOR, after_long_help = MONITOR_EXAMPLES)]
     Monitor(Box<Monitor>),
+    /// Measure how fast this machine explains recorded traffic.
+    #[command(long_about = BENCH, after_long_help = BENCH_EXAMPLES)]
+    Bench(Bench),
 }
 
 /// Arguments of `analyze`.

@@ -1,3 +1,6 @@
-//! What is measured of resetscope besides its speed: [`score`] compares its verdicts with truth.
+//! What is measured of resetscope: [`score`] compares its verdicts with truth; its speed is measured
+//! on [`traffic`] in memory and compared with the [`floor`] that the machine sets.
 
+pub mod floor;
 pub mod score;
+pub mod traffic;

@@ -17,7 +17,8 @@ pub struct Machine {
 
 impl Machine {
     /// This machine; what the system does not tell is `unknown`.
-    pub(super) fn this() -> Self {
+    #[must_use]
+    pub fn this() -> Self {
         Self {
             cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(unknown),
             cores: cores(),

@@ -1,6 +1,7 @@
-//! What is measured of resetscope: [`score`] compares its verdicts with truth; its speed is measured
-//! on [`traffic`] in memory and compared with the [`floor`] that the machine sets.
+//! What is measured of resetscope: [`score`] compares its verdicts with truth, [`rate`] its speed, on
+//! [`traffic`] in memory, with the [`mod@floor`] that the machine sets.
 
 pub mod floor;
+pub mod rate;
 pub mod score;
 pub mod traffic;

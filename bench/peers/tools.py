@@ -98,7 +98,7 @@ def tools() -> list[Tool]:
         Tool("argus", "connection records", "argus",
              lambda capture, place: ["argus", "-r", str(capture), "-w", str(place.records)], _records,
              lambda _: ["argus", "-h"]),
-        Tool("softflowd", "NetFlow export", "softflowd",
+        Tool("softflowd", "NetFlow export, 8,192 connections at once", "softflowd",
              lambda capture, _: ["softflowd", "-d", "-r", str(capture), "-n", "127.0.0.1:9995"], _nothing,
              lambda _: ["softflowd", "-h"]),
         Tool("ndpiReader", "connections and their applications", "ndpiReader",

@@ -1,3 +1,7 @@
-//! What is measured of resetscope besides its speed: [`score`] compares its verdicts with truth.
+//! What is measured of resetscope: [`score`] compares its verdicts with truth, [`rate`] its speed, on
+//! [`traffic`] in memory, with the [`mod@floor`] that the machine sets.
 
+pub mod floor;
+pub mod rate;
 pub mod score;
+pub mod traffic;

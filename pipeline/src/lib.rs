@@ -9,11 +9,13 @@
 //! With the feature `serve` a tap has network faces beside its outputs: metrics for Prometheus and a
 //! live page.
 //!
-//! [`explain`] tells the story of one reset to whoever wants to check the judge.
+//! [`explain`] tells the story of one reset to whoever wants to check the judge; [`mod@bench`]
+//! measures the way of `analyze` with recorded traffic.
 //!
 //! Nothing here knows the rules of TCP: it moves frames in and summaries out. (A story shows
 //! packets, so [`explain::timeline`] counts sequence numbers; it judges nothing.)
 
+pub mod bench;
 pub mod cli;
 pub mod collect;
 pub mod config;

@@ -13,6 +13,7 @@ use crate::collect::{OrderBy, Sink, collect};
 use crate::feed::Feed;
 use crate::huge_pages;
 use crate::source::{Damage, Progress, Source, SourceError};
+use crate::worker::gauge::{Gauge, Unmeasured};
 use crate::worker::{Message, desks, run_alone, run_together};
 
 /// Messages that may wait for the collector.
@@ -71,20 +72,46 @@ pub fn run(
     stop: &Arc<AtomicBool>,
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Damage>, RunError> {
-    let workers = plan.workers.max(1);
-    let engines = (0..workers)
-        .map(|worker| Engine::new(&plan.engine, worker, workers))
-        .collect::<Result<Vec<_>, _>>()?;
+    let engines = engines(plan)?;
     // A short capture uses little of the tables, and clearing huge pages would take longer than
     // reading it.
     if source.progress().total.is_none_or(|total| total >= HUGE_PAGES_BYTES_MIN) {
         engines.iter().for_each(huge_pages::advise);
     }
-    let feed = Mutex::new(Feed::new(source, plan.interval_ns, Arc::clone(stop)));
+    let mut gauges = vec![Unmeasured; engines.len()];
+    let feed = Feed::new(source, plan.interval_ns, Arc::clone(stop));
+    drive(engines, &mut gauges, feed, sink, stop, watch)
+}
+
+/// The engines of a plan, one for each worker, with all their memory reserved.
+///
+/// # Errors
+/// When the system refuses the memory.
+pub fn engines(plan: &Plan) -> Result<Vec<Engine>, RunError> {
+    let workers = plan.workers.max(1);
+    let made = (0..workers).map(|worker| Engine::new(&plan.engine, worker, workers));
+    Ok(made.collect::<Result<_, _>>()?)
+}
+
+/// [`run`] with engines that are there already: each of `gauges` measures the bursts of one of them.
+/// `stop` must be the one of `feed`.
+///
+/// # Errors
+/// As [`run`].
+pub fn drive<G: Gauge>(
+    engines: Vec<Engine>,
+    gauges: &mut [G],
+    feed: Feed,
+    sink: &mut dyn Sink,
+    stop: &AtomicBool,
+    watch: &(dyn Fn(Progress) + Sync),
+) -> Result<Vec<Damage>, RunError> {
+    let workers = engines.len();
+    let feed = Mutex::new(feed);
     let (send, receive) = bounded(QUEUE);
     let done = AtomicBool::new(false);
     let collected = thread::scope(|scope| {
-        spawn_workers(scope, engines, &feed, &send).map_err(RunError::Thread)?;
+        spawn_workers(scope, engines, gauges, &feed, &send).map_err(RunError::Thread)?;
         drop(send);
         let watcher = scope.spawn(|| progress(&feed, &done, watch));
         let collected = collect(&receive, workers, OrderBy::Frame, sink);
@@ -105,22 +132,23 @@ pub fn run(
     }
 }
 
-fn spawn_workers<'scope, 'env>(
+fn spawn_workers<'scope, 'env, G: Gauge>(
     scope: &'scope thread::Scope<'scope, 'env>,
     engines: Vec<Engine>,
+    gauges: &'scope mut [G],
     feed: &'env Mutex<Feed>,
     collector: &Sender<Message>,
 ) -> io::Result<()> {
     let count = engines.len();
     let alone = count == 1;
-    for (mut engine, desk) in engines.into_iter().zip(desks(count)) {
+    for ((mut engine, gauge), desk) in engines.into_iter().zip(gauges).zip(desks(count)) {
         let collector = collector.clone();
         let named = thread::Builder::new().name(format!("worker-{}", desk.worker()));
         named.spawn_scoped(scope, move || {
             if alone {
-                run_alone(&mut engine, feed, collector);
+                run_alone(&mut engine, gauge, feed, collector);
             } else {
-                run_together(&mut engine, feed, desk, collector);
+                run_together(&mut engine, gauge, feed, desk, collector);
             }
         })?;
     }

@@ -1,5 +1,6 @@
 //! The command line: one subcommand a measurement.
 
+mod rate;
 mod score;
 
 use std::io;
@@ -19,14 +20,16 @@ struct Cli {
 /// What to measure.
 #[derive(Debug, Subcommand)]
 enum Command {
-    // A doc comment here would displace the long help of the arguments.
+    // Doc comments here would displace the long help of the arguments.
     Score(score::Score),
+    Rate(rate::Rate),
 }
 
 /// Runs the program with the process's arguments. Exit codes: 0 measured, 1 could not, 2 usage.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Score(args) => score::run(&args),
+        Command::Rate(args) => rate::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

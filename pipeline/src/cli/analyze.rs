@@ -40,13 +40,11 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     let damage = run(&plan(args), source, &mut output, &stop, &watch)?;
     bar.finish_and_clear();
     output.flush().context("cannot write the results")?;
-    for damage in &damage {
-        eprintln!("resetscope: {damage}");
-    }
+    let outcome = Outcome::of(&damage);
     if stop.load(Ordering::Relaxed) && !args.quiet {
         eprintln!("resetscope: stopped early; the results cover what was read until then");
     }
-    Ok(if damage.is_empty() { Outcome::Done } else { Outcome::Damaged })
+    Ok(outcome)
 }
 
 fn plan(args: &Analyze) -> Plan {

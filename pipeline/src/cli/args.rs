@@ -9,6 +9,7 @@ use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
+use super::bench::{BENCH, BENCH_EXAMPLES, Bench};
 use super::kernel_reasons::Keep;
 use super::monitor::{MONITOR, MONITOR_EXAMPLES, Monitor};
 
@@ -65,6 +66,9 @@ pub enum Command {
     /// Explain the resets that pass a network interface, while they pass.
     #[command(long_about = MONITOR, after_long_help = MONITOR_EXAMPLES)]
     Monitor(Box<Monitor>),
+    /// Measure how fast this machine explains recorded traffic.
+    #[command(long_about = BENCH, after_long_help = BENCH_EXAMPLES)]
+    Bench(Bench),
     /// Wait for `monitor --kernel-reasons`, which calls this, to end, and tidy up after it.
     #[command(hide = true, name = crate::live::tracepoint::keeper::SUBCOMMAND)]
     KeepTraceInstance(Keep),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 
-use crate::source::SourceError;
+use crate::source::{Damage, SourceError};
 
 /// How a run ended that was not an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,16 @@ pub(super) enum Outcome {
     Done,
     /// Done, but an input was damaged.
     Damaged,
+}
+
+impl Outcome {
+    /// Tells what was damaged, and how the run ended by that.
+    pub(super) fn of(damage: &[Damage]) -> Self {
+        for damage in damage {
+            eprintln!("resetscope: {damage}");
+        }
+        if damage.is_empty() { Self::Done } else { Self::Damaged }
+    }
 }
 
 /// Tells the error, if there is one, and gives the exit code: 0 done, 1 could not do it, 3 done with

@@ -13,7 +13,7 @@ use crate::explain::choose::Target;
 use crate::explain::list::List;
 use crate::explain::{Request, json, text};
 use crate::run::{Plan, run};
-use crate::source::{Damage, Options, Progress};
+use crate::source::{Options, Progress};
 
 use super::analyze::progress_bar;
 use super::args::{Explain, Telling};
@@ -47,14 +47,7 @@ pub(super) fn explain(args: &Explain) -> Result<Outcome> {
     };
     bar.finish_and_clear();
     out.flush().context("cannot write the results")?;
-    Ok(outcome(&damage))
-}
-
-fn outcome(damage: &[Damage]) -> Outcome {
-    for damage in damage {
-        eprintln!("resetscope: {damage}");
-    }
-    if damage.is_empty() { Outcome::Done } else { Outcome::Damaged }
+    Ok(Outcome::of(&damage))
 }
 
 fn request(args: &Explain) -> Request<'_> {

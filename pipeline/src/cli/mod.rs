@@ -2,6 +2,7 @@
 
 mod analyze;
 pub mod args;
+pub mod bench;
 mod dpdk;
 mod exit;
 mod explain;
@@ -22,6 +23,7 @@ use args::{Cli, Command};
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Analyze(args) => exit::code(analyze::analyze(&args)),
+        Command::Bench(args) => exit::code(bench::bench(&args)),
         Command::Explain(args) => exit::code(explain::explain(&args)),
         Command::Monitor(args) => exit::code(monitor::monitor(*args)),
         Command::KeepTraceInstance(args) => exit::code(kernel_reasons::keep(&args)),

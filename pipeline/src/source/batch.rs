@@ -1,5 +1,6 @@
 //! A batch of frames: small descriptors, and a share in the memory they point into.
 
+use super::TIME_MAX_NS;
 use super::memory::Memory;
 use resetscope_core::frame::{Frame, LinkType};
 use std::sync::Arc;
@@ -105,6 +106,20 @@ impl Batch {
     #[must_use]
     pub fn bytes_captured(&self) -> u64 {
         self.filled().iter().map(|slot| u64::from(slot.cap_len)).sum()
+    }
+
+    /// Bytes that its frames take on an Ethernet line: at least 60 each, and 24 more for checksum,
+    /// preamble and gap.
+    pub(super) fn bytes_on_line(&self) -> u64 {
+        self.filled().iter().map(|slot| u64::from(slot.wire_len.max(60)) + 24).sum()
+    }
+
+    /// Makes its frames come `shift_ns` later, and as many numbers later as `frames` came before.
+    pub(super) fn postpone(&mut self, shift_ns: u64, frames: u64) {
+        self.first_number += frames;
+        for slot in self.slots.get_mut(..self.len).unwrap_or_default() {
+            slot.time_ns = slot.time_ns.saturating_add(shift_ns).min(TIME_MAX_NS);
+        }
     }
 
     fn filled(&self) -> &[Slot] {

@@ -53,6 +53,11 @@ impl Buffer {
         Self { data: Vec::new(), filled: 0, home: None }
     }
 
+    /// A buffer of its own for bytes that stay.
+    pub(super) fn lasting(data: Vec<u8>) -> Self {
+        Self { data, filled: 0, home: None }
+    }
+
     /// A buffer of its own for a tail that no headroom holds, and the data that follows it.
     pub(super) fn joined(tail: &[u8], data: &[u8]) -> Self {
         let mut joined = vec![0; HEADROOM];

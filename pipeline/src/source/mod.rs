@@ -9,6 +9,10 @@
 //! `mapping`) bring the bytes in, `window` shows them contiguously, `pcap` and `pcapng` find the
 //! records, `prefetch` hurries memory along, `capture` is one input from end to end, `merge` is all of them in order.
 //!
+//! For measurements the same frames come again and again: from memory ([`Replay`] of a
+//! [`recording`], with other addresses or ports each time if [`rotate`] is asked for it), or from
+//! files that are opened anew ([`Reopened`]).
+//!
 //! What is refused at the door is a [`SourceError`]; what turns out broken on the way is a
 //! [`Damage`]: the frames before it are delivered and the other inputs are read on. Neither is
 //! ever a panic, and no length read from a capture decides how much memory is allocated.
@@ -26,6 +30,10 @@ mod pcapng;
 mod prefetch;
 mod probe;
 mod readahead;
+pub mod recording;
+mod reopen;
+mod replay;
+pub mod rotate;
 mod walk;
 mod window;
 
@@ -33,6 +41,11 @@ pub use batch::{Batch, Frames};
 pub use error::{Damage, SourceError};
 pub use input::{Input, Options};
 pub use merge::open;
+pub use reopen::Reopened;
+pub use replay::Replay;
+
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 
 /// What [`Source::fill`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +95,48 @@ pub trait Source: Send {
 
     /// The inputs found damaged so far, in the order of discovery.
     fn damage(&self) -> &[Damage];
+}
+
+/// What a source that plays again and again has done so far. It may be read while the source is at
+/// work elsewhere.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// Bytes of all frames handed out, as they would take them on an Ethernet line: the frame
+    /// without checksum, at least 60, and 24 more for checksum, preamble and gap.
+    pub line_bytes: AtomicU64,
+    /// Nanoseconds spent on changing addresses or ports.
+    pub rotate_ns: AtomicU64,
+}
+
+/// When a source that plays again and again is to end: with the first loop that ends after this
+/// time, counted from its first frame.
+#[derive(Clone, Copy, Debug)]
+struct Deadline {
+    after: Duration,
+    begun: Option<Instant>,
+}
+
+impl Deadline {
+    const fn new(after: Duration) -> Self {
+        Self { after, begun: None }
+    }
+
+    /// Starts the clock, unless it runs.
+    fn begin(&mut self) {
+        self.begun.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether it has passed.
+    fn passed(&self) -> bool {
+        self.begun.is_some_and(|begun| begun.elapsed() >= self.after)
+    }
+}
+
+/// Time from the first frame of a loop to the first of the next, in nanoseconds, when `frames` lie
+/// between `first_ns` and `last_ns`: as long as they last, and the mean distance between two.
+fn period(first_ns: u64, last_ns: u64, frames: u64) -> u64 {
+    let lasted = last_ns.saturating_sub(first_ns);
+    lasted.saturating_add((lasted / frames.max(1)).max(1_000))
 }
 
 /// Times later than this are read as this, so that `u64::MAX` can mean "no boundary".

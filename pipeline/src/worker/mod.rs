@@ -6,6 +6,7 @@
 //! packets in the order of the capture.
 
 mod exchange;
+pub mod gauge;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,6 +22,7 @@ use crate::source::Batch;
 
 use exchange::Desk;
 pub use exchange::desks;
+use gauge::Gauge;
 
 /// Frames of a batch: small enough that its segments stay in the second-level cache.
 pub const BATCH_FRAMES: usize = 1024;
@@ -105,14 +107,19 @@ impl Reporter {
 }
 
 /// Runs the only worker until the feed ends.
-pub fn run_alone(engine: &mut Engine, feed: &Mutex<Feed>, collector: Sender<Message>) {
+pub fn run_alone(
+    engine: &mut Engine,
+    gauge: &mut impl Gauge,
+    feed: &Mutex<Feed>,
+    collector: Sender<Message>,
+) {
     let mut reporter = Reporter { worker: 0, seq: 0, collector };
     let mut batch = Batch::new(BATCH_FRAMES);
     let mut through = 0;
     loop {
         let cut = feed.lock().unwrap_or_else(PoisonError::into_inner).next(&mut batch);
         let Some(cut) = cut else { return };
-        engine.push(batch.frames(), batch.first_number());
+        gauge.burst(batch.len(), || engine.push(batch.frames(), batch.first_number()));
         through += batch.len() as u64;
         if reporter.signal(engine, cut.signal, through) {
             return;
@@ -123,6 +130,7 @@ pub fn run_alone(engine: &mut Engine, feed: &Mutex<Feed>, collector: Sender<Mess
 /// Runs one of several workers until the feed ends.
 pub fn run_together(
     engine: &mut Engine,
+    gauge: &mut impl Gauge,
     feed: &Mutex<Feed>,
     mut desk: Desk,
     collector: Sender<Message>,
@@ -133,7 +141,9 @@ pub fn run_together(
     loop {
         while let Some(parcel) = desk.receive() {
             engine.count_frames(parcel.ledger());
-            engine.process(parcel.segments(), parcel.texts());
+            gauge.burst(parcel.segments().len(), || {
+                engine.process(parcel.segments(), parcel.texts());
+            });
             let (signal, through) = (parcel.signal(), parcel.through());
             desk.give_back(parcel);
             backoff.reset();

@@ -1,0 +1,188 @@
+//! Traffic in memory: frames of many connections, made at once and pushed again and again.
+//!
+//! Every bench and probe takes its frames from here, so that figures can be compared.
+
+use resetscope_core::flow::prefetch;
+use resetscope_core::frame::{Frame, LinkType};
+
+/// Time of the first frame of all traffic, in nanoseconds since 1970-01-01 UTC.
+pub const BEGIN_NS: u64 = 1_700_000_000_000_000_000;
+
+/// Packet time between two frames, in nanoseconds: 10 million packets a second.
+pub const GAP_NS: u64 = 100;
+
+/// How far ahead the frames' memory is asked for, in bytes, as the program's sources do.
+const AHEAD_BYTES: usize = 2048;
+
+/// Control bits of a TCP header.
+pub mod flags {
+    /// An opening segment.
+    pub const SYN: u8 = 0x02;
+    /// An acknowledgement.
+    pub const ACK: u8 = 0x10;
+    /// The answer to an opening segment.
+    pub const SYN_ACK: u8 = 0x12;
+    /// A reset that acknowledges.
+    pub const RST_ACK: u8 = 0x14;
+}
+
+/// What the frames are, link layer and network layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mix {
+    /// IPv4, 60 bytes.
+    V4,
+    /// IPv6, 74 bytes.
+    V6,
+    /// IPv4 with a VLAN tag, 64 bytes.
+    Vlan,
+    /// Each connection one of the three, one as often as the other.
+    Mixed,
+}
+
+impl Mix {
+    /// All of them, with the names that benches give them.
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::V4, "ipv4"), (Self::V6, "ipv6"), (Self::Vlan, "vlan"), (Self::Mixed, "mixed")];
+
+    const fn of(self, flow: u32) -> Self {
+        match self {
+            Self::Mixed => [Self::V4, Self::V6, Self::Vlan][flow as usize % 3],
+            one => one,
+        }
+    }
+}
+
+/// Random numbers, the same in every run (a linear congruential generator; its high bits are good).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// The generator for a seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `end`.
+    pub const fn below(&mut self, end: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (((self.0 >> 32) * end as u64) >> 32) as u32
+    }
+}
+
+/// Frames, one behind the other.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    bytes: Vec<u8>,
+    /// Where each frame ends.
+    ends: Vec<u32>,
+}
+
+impl Traffic {
+    /// `packets` frames of connections 0 to `flows`, in random order and directions.
+    #[must_use]
+    pub fn random(flows: u32, packets: usize, mix: Mix, flags: u8) -> Self {
+        let mut random = Random::new(1);
+        let mut traffic = Self::with_capacity(packets);
+        for _ in 0..packets {
+            let flow = random.below(flows);
+            traffic.add(flow, random.below(2) == 0, mix, flags);
+        }
+        traffic
+    }
+
+    /// One frame of each of these connections, in order, from the client or from the server.
+    #[must_use]
+    pub fn each(flows: std::ops::Range<u32>, from_client: bool, mix: Mix, flags: u8) -> Self {
+        let mut traffic = Self::with_capacity(flows.len());
+        flows.for_each(|flow| traffic.add(flow, from_client, mix, flags));
+        traffic
+    }
+
+    fn with_capacity(packets: usize) -> Self {
+        Self { bytes: Vec::with_capacity(packets * 64), ends: Vec::with_capacity(packets) }
+    }
+
+    fn add(&mut self, flow: u32, from_client: bool, mix: Mix, flags: u8) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+        match mix.of(flow) {
+            Mix::V6 => self.add_v6(flow, from_client),
+            Mix::Vlan => {
+                self.bytes.extend_from_slice(&[0x81, 0, 0, 7]);
+                self.add_v4(flow, from_client);
+            }
+            _ => self.add_v4(flow, from_client),
+        }
+        let ports = if from_client { [40_000u16, 443] } else { [443, 40_000] };
+        self.bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+        self.bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0x10, 0, 0, 0, 0, 0]);
+        // An Ethernet frame is padded to 60 bytes.
+        let len = (self.bytes.len() - start).max(60);
+        self.bytes.resize(start + len, 0);
+        self.ends.push(self.bytes.len() as u32);
+    }
+
+    fn add_v4(&mut self, flow: u32, from_client: bool) {
+        self.bytes.extend_from_slice(&[8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+        let [client, server] = hosts(flow).map(u32::to_be_bytes);
+        let [from, to] = if from_client { [client, server] } else { [server, client] };
+        self.bytes.extend_from_slice(&from);
+        self.bytes.extend_from_slice(&to);
+    }
+
+    fn add_v6(&mut self, flow: u32, from_client: bool) {
+        self.bytes.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0, 0, 20, 6, 64]);
+        let address = |host: u32| (0x2001_0db8_u128 << 96 | u128::from(host)).to_be_bytes();
+        let [client, server] = hosts(flow).map(address);
+        let [from, to] = if from_client { [client, server] } else { [server, client] };
+        self.bytes.extend_from_slice(&from);
+        self.bytes.extend_from_slice(&to);
+    }
+
+    /// Number of frames.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The frames from number `first` on, at most `count`, the first of them at `from_ns`.
+    pub fn frames(
+        &self,
+        first: usize,
+        count: usize,
+        from_ns: u64,
+    ) -> impl Iterator<Item = Frame<'_>> {
+        let ends = self.ends.get(first..).unwrap_or_default();
+        let mut start = match first {
+            0 => 0,
+            _ => self.ends.get(first - 1).map_or(0, |end| *end as usize),
+        };
+        let mut time_ns = from_ns;
+        ends.iter().take(count).map(move |&end| {
+            let bytes = self.bytes.get(start..end as usize).unwrap_or_default();
+            prefetch::line(bytes.as_ptr().wrapping_add(AHEAD_BYTES));
+            let wire_len = end - start as u32;
+            let frame = Frame { bytes, wire_len, time_ns, link: LinkType::ETHERNET };
+            start = end as usize;
+            time_ns += GAP_NS;
+            frame
+        })
+    }
+
+    /// All frames, the first at `from_ns`.
+    pub fn all(&self, from_ns: u64) -> impl Iterator<Item = Frame<'_>> {
+        self.frames(0, self.len(), from_ns)
+    }
+}
+
+/// Client and server of a connection: a million clients for each server.
+const fn hosts(flow: u32) -> [u32; 2] {
+    [0x0a00_0000 + (flow & 0x000f_ffff), 0x0b00_0000 + (flow >> 20)]
+}

@@ -1,5 +1,6 @@
 //! The command line: one subcommand a measurement.
 
+mod generate;
 mod score;
 
 use std::io;
@@ -19,13 +20,15 @@ struct Cli {
 /// What to measure.
 #[derive(Debug, Subcommand)]
 enum Command {
-    // A doc comment here would displace the long help of the arguments.
+    // Doc comments here would displace the long help of the arguments.
+    Generate(generate::Generate),
     Score(score::Score),
 }
 
 /// Runs the program with the process's arguments. Exit codes: 0 measured, 1 could not, 2 usage.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Generate(args) => generate::run(&args),
         Command::Score(args) => score::run(&args),
     };
     match result {

@@ -18,6 +18,9 @@ const RECORD_MIN: u64 = 16 + 60;
 /// Packets when no limit is given.
 const PACKETS: u64 = 200_000;
 
+/// Flows when nothing else is said.
+const FLOWS: u64 = 500;
+
 /// Kinds of traffic, as the command line names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Traffic {
@@ -99,7 +102,7 @@ pub(super) struct Generate {
     #[arg(long, value_name = "S", value_parser = seconds)]
     seconds: Option<u64>,
 
-    /// Flows at the same time [default: 1000].
+    /// Flows at the same time [default: 500].
     #[arg(long, value_name = "N", value_parser = count)]
     flows: Option<u64>,
 
@@ -147,7 +150,7 @@ impl Generate {
         if !mix && !self.background.is_empty() {
             bail!("--background goes with --profile mix");
         }
-        let flows = self.flows.unwrap_or(1_000);
+        let flows = self.flows.unwrap_or(FLOWS);
         if !(1..=100_000_000).contains(&flows) {
             bail!("--flows {flows} is not between 1 and 100M");
         }
@@ -208,10 +211,15 @@ pub(super) fn run(args: &Generate) -> Result<()> {
     let truth_path = args.truth_path()?;
     let stdout = is_stdout(&args.out);
     if stdout && io::stdout().is_terminal() {
-        bail!("a capture is no text for a terminal: send it into a file or a pipe, or give --out FILE");
+        bail!(
+            "a capture is no text for a terminal: send it into a file or a pipe, or give --out FILE"
+        );
     }
-    let mut capture: Box<dyn Write> =
-        if stdout { Box::new(io::stdout().lock()) } else { Box::new(create(&args.out, args.force)?) };
+    let mut capture: Box<dyn Write> = if stdout {
+        Box::new(io::stdout().lock())
+    } else {
+        Box::new(create(&args.out, args.force)?)
+    };
     let mut truth = match &truth_path {
         Some(path) => Some(BufWriter::new(create(path, args.force)?)),
         None => None,
@@ -224,7 +232,8 @@ pub(super) fn run(args: &Generate) -> Result<()> {
             return Err(cause).with_context(|| unwritten(&args.out));
         }
         Err(GenerateError::Truth(cause)) => {
-            return Err(cause).with_context(|| unwritten(truth_path.as_deref().unwrap_or(&args.out)));
+            return Err(cause)
+                .with_context(|| unwritten(truth_path.as_deref().unwrap_or(&args.out)));
         }
     };
     if !args.quiet {
@@ -283,7 +292,11 @@ fn count(text: &str) -> Result<u64, String> {
         "mi" => 1 << 20,
         "gi" => 1 << 30,
         "ti" => 1 << 40,
-        _ => return Err(format!("{unit:?} is none of k, M, G, T, Ki, Mi, Gi, Ti, with or without B")),
+        _ => {
+            return Err(format!(
+                "{unit:?} is none of k, M, G, T, Ki, Mi, Gi, Ti, with or without B"
+            ));
+        }
     };
     let number: f64 = digits.parse().map_err(|_| format!("{digits:?} is no number"))?;
     let value = number * factor as f64;

@@ -30,8 +30,6 @@ pub(super) enum Step {
         response: u32,
         /// Mean pause, in nanoseconds.
         think: u64,
-        /// Whether they are TLS.
-        tls: bool,
     },
     /// Keystrokes and their echoes.
     Typing {

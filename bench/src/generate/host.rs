@@ -180,7 +180,7 @@ impl Population {
             return 20 * US + self.hash(number, salt) % (250 * US);
         }
         let mut dice = Dice::new(self.hash(pair, salt));
-        (dice.lognormal(9.0 * MS as f64, 0.9) as u64).clamp(400 * US, 140 * MS)
+        (dice.lognormal(9.0 * MS as f64, 0.9) as u64).clamp(1_100 * US, 140 * MS)
     }
 
     /// Private addresses in the site; beyond it clients behind a carrier (RFC 6598) and servers of the

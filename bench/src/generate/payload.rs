@@ -57,18 +57,40 @@ const OPENINGS: [(Opening, &[u8]); 10] = [
     ),
     (
         Opening::HttpResponse,
-        b"HTTP/1.1 200 OK\r\nServer: example\r\nContent-Type: text/html; charset=utf-8\r\n\
-          Transfer-Encoding: chunked\r\nSet-Cookie: session=",
+        b"HTTP/1.1 200 OK\r\nServer: example\r\nContent-Type: application/octet-stream\r\n\r\n",
     ),
+    // A record of 512 bytes: random, one cipher suite, the name shop.example, padding.
     (Opening::TlsHello, &[22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]),
+    // A record of 122 bytes, and the first of application data behind it.
     (Opening::TlsServerHello, &[22, 3, 3, 0, 122, 2, 0, 0, 118, 3, 3]),
     (Opening::TlsData, &[23, 3, 3, 16, 0]),
     (Opening::TlsAlert, &[21, 3, 3, 0, 2, 2, 40]),
-    (Opening::Banner, b"SSH-2.0-OpenSSH_9.2\r\n"),
+    (Opening::Banner, b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12\r\n"),
     (Opening::ResetText, b"BIG-IP: [0x2664c65:2574] No flow found for ACK"),
-    (Opening::DnsQuery, b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x04shop\x07example\x00\x00\x01"),
-    (Opening::DnsResponse, b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x01\x04shop\x07example\x00\x00\x01"),
+    (
+        Opening::DnsQuery,
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04shop\x07example\x00\x00\x01\x00\x01",
+    ),
+    (
+        Opening::DnsResponse,
+        b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x04shop\x07example\x00\x00\x01\x00\x01\
+          \xc0\x0c\x00\x01\x00\x01\x00\x00\x01\x2c\x00\x04\xc6\x13\x00\x01",
+    ),
 ];
+
+/// What is not random in the middle of an opening: where, and what.
+const LATER: [(Opening, usize, &[u8]); 3] = [
+    (
+        Opening::TlsHello,
+        43,
+        b"\x00\x00\x02\x13\x01\x01\x00\x01\xd1\x00\x00\x00\x11\x00\x0f\x00\x00\x0cshop.example\x00\x15\x01\xb8",
+    ),
+    (Opening::TlsServerHello, 43, &[0, 0x13, 1, 0, 0, 78, 0, 0x15, 0, 74]),
+    (Opening::TlsServerHello, 127, &[23, 3, 3, 16, 0]),
+];
+
+/// Lengths of a DNS query and its response, in bytes.
+pub(super) const DNS_LEN: [u16; 2] = [30, 46];
 
 /// The text of [`Opening::ResetText`], in bytes.
 pub(super) const RESET_TEXT_LEN: u16 = 46;
@@ -84,10 +106,14 @@ impl Pool {
     pub(super) fn new(dice: &mut Dice) -> Self {
         let len = RANDOM + LONGEST + OPENINGS.len() * LONGEST;
         let mut bytes: Vec<u8> = (0..len).map(|_| dice.bits() as u8).collect();
-        for (opening, text) in OPENINGS {
-            let start = opening_at(opening);
-            let room = bytes.get_mut(start..).unwrap_or_default();
-            room.iter_mut().zip(text).for_each(|(byte, wanted)| *byte = *wanted);
+        let letters = opening_at(Opening::HttpRequest)..opening_at(Opening::HttpResponse);
+        let request = bytes.get_mut(letters).unwrap_or_default();
+        request.iter_mut().for_each(|byte| *byte = b'a' + *byte % 26);
+        let openings = OPENINGS.iter().map(|(opening, text)| (opening, 0, text));
+        let later = LATER.iter().map(|(opening, place, text)| (opening, *place, text));
+        for (opening, place, text) in openings.chain(later) {
+            let room = bytes.get_mut(opening_at(*opening) + place..).unwrap_or_default();
+            room.iter_mut().zip(*text).for_each(|(byte, wanted)| *byte = *wanted);
         }
         let mut sum = [0u32; 2];
         let mut sums = vec![sum];

@@ -290,12 +290,7 @@ pub(super) fn scan(
             options: Options::Mss,
             ..closed
         };
-        let reset = Packet {
-            flags: flag::RST,
-            seq: syn.end(),
-            ttl: 52,
-            ..Packet::bare(CLIENT)
-        };
+        let reset = Packet { flags: flag::RST, seq: syn.end(), ttl: 52, ..Packet::bare(CLIENT) };
         let answers: &[(Packet, Option<Told>)] = match open {
             0 => &[(accepted, None), (reset, Some(told(&PROBE, CLIENT, line.now())))],
             1..=14 => &[(closed, Some(told(&SCAN, SERVER, line.now())))],

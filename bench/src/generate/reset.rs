@@ -97,8 +97,14 @@ impl Talk<'_> {
         let arrives_at = at + self.end(side ^ 1).host.delay;
         let exact = packet.seq == self.end(side ^ 1).rcv || by == Sender::Firewall;
         let accepted = exact && !self.end(side ^ 1).dead;
-        let told =
-            Told { label: why.label, sender: by, reason: None, accepted, aftermath: why.aftermath, at };
+        let told = Told {
+            label: why.label,
+            sender: by,
+            reason: None,
+            accepted,
+            aftermath: why.aftermath,
+            at,
+        };
         packet.truth = self.net.ledger.put(told);
         if accepted {
             let end = self.end_mut(side ^ 1);

@@ -10,13 +10,14 @@ impl Talk<'_> {
     /// Carries out what is due; false when the flow is over.
     pub(super) fn advance(&mut self) -> bool {
         while self.flow.now <= self.net.schedule.now() {
-            match self.flow.steps.pop() {
-                Some(step) => self.step(step),
-                None if self.flow.last_at < self.net.schedule.now() => return false,
-                None => break,
-            }
+            let Some(step) = self.flow.steps.pop() else { break };
+            self.step(step);
         }
-        let next = if self.flow.steps.is_empty() { self.flow.last_at + 1 } else { self.flow.now };
+        let over = self.flow.steps.is_empty();
+        if over && self.flow.last_at < self.net.schedule.now() {
+            return false;
+        }
+        let next = if over { self.flow.last_at + 1 } else { self.flow.now };
         self.net.schedule.wake(next, self.number);
         true
     }
@@ -30,8 +31,8 @@ impl Talk<'_> {
                     self.then(&[Step::Send { side, bytes: left, opening: Opening::Plain }]);
                 }
             }
-            Step::Exchanges { left, response, think, tls } => {
-                self.exchange_one(left, response, think, tls);
+            Step::Exchanges { left, response, think } => {
+                self.exchange_one(left, response, think);
             }
             Step::Typing { left } => self.type_one(left),
             Step::Keepalive => self.keepalive(),
@@ -49,32 +50,27 @@ impl Talk<'_> {
         self.flow.steps.extend(steps.iter().rev());
     }
 
-    fn exchange_one(&mut self, left: u16, response: u32, think: u64, tls: bool) {
+    fn exchange_one(&mut self, left: u16, response: u32, think: u64) {
         if left == 0 {
             return;
         }
         let dice = self.dice();
         let request = dice.lognormal(420.0, 0.6).clamp(60.0, 9_000.0) as u32;
-        let bytes = if dice.chance(0.05) {
-            dice.pareto(40_000.0, 1.15, 4e7) as u32
+        let bytes = if dice.chance(0.012) {
+            dice.pareto(30_000.0, 1.2, 4e7) as u32
         } else {
             dice.lognormal(f64::from(response), 1.2).clamp(80.0, 4e6) as u32
         };
         let work = dice.lognormal(2.0 * MS as f64, 1.3) as u64;
         let think = dice.exponential(think);
-        let (ask, answer) = if tls {
-            (Opening::TlsData, Opening::TlsData)
-        } else {
-            (Opening::HttpRequest, Opening::HttpResponse)
-        };
         if left > 1 {
-            let rest = Step::Exchanges { left: left - 1, response, think, tls };
+            let rest = Step::Exchanges { left: left - 1, response, think };
             self.then(&[Step::Wait(think), rest]);
         }
         self.then(&[
-            Step::Send { side: CLIENT, bytes: request, opening: ask },
+            Step::Send { side: CLIENT, bytes: request, opening: Opening::HttpRequest },
             Step::Wait(work.min(2 * S)),
-            Step::Send { side: SERVER, bytes, opening: answer },
+            Step::Send { side: SERVER, bytes, opening: Opening::HttpResponse },
         ]);
     }
 
@@ -96,7 +92,8 @@ impl Talk<'_> {
     /// One number below the next and no data, answered at once (RFC 9293 section 3.8.4).
     fn keepalive(&mut self) {
         let probe = self.build(SERVER, flag::ACK, Payload::default());
-        let probe = self.transmit(self.flow.now, Packet { seq: probe.seq.wrapping_sub(1), ..probe });
+        let probe =
+            self.transmit(self.flow.now, Packet { seq: probe.seq.wrapping_sub(1), ..probe });
         self.flow.now = probe.arrives_at + 5 * US;
         let answer = self.ack(CLIENT);
         self.flow.now = answer.arrives_at;

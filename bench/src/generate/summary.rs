@@ -72,7 +72,10 @@ impl fmt::Display for Summary {
         let percent = |part: u64, of: u64| 100.0 * part as f64 / (of.max(1)) as f64;
         let seconds = self.duration_ns as f64 / 1e9;
         let Self { packets, file_bytes, connections, reset, rsts, flows_most, .. } = self;
-        writeln!(f, "{packets} packets, {file_bytes} bytes in the file, {seconds:.3} s of traffic")?;
+        writeln!(
+            f,
+            "{packets} packets, {file_bytes} bytes in the file, {seconds:.3} s of traffic"
+        )?;
         writeln!(
             f,
             "mean frame {:.0} bytes; {:.0} packets/s, {:.1} Mbit/s in the capture's own time",

@@ -86,11 +86,8 @@ impl Talk<'_> {
     pub(super) fn build(&mut self, side: usize, flags: u8, payload: Payload) -> Packet {
         let end = *self.end(side);
         let options = if flags & flag::SYN != 0 {
-            let timestamps = if flags & flag::ACK != 0 {
-                self.flow.timestamps
-            } else {
-                end.host.timestamps
-            };
+            let timestamps =
+                if flags & flag::ACK != 0 { self.flow.timestamps } else { end.host.timestamps };
             let mss = self.flow.offered_mss();
             Options::Syn { mss, scale: end.host.window_scale, timestamps }
         } else if self.flow.timestamps {
@@ -171,9 +168,20 @@ impl Talk<'_> {
         }
     }
 
+    /// Requests and responses as the service's port has them: in the clear, in TLS records, or in a
+    /// protocol of its own.
+    pub(super) fn speech(&self, opening: Opening) -> Opening {
+        match (opening, self.flow.port[SERVER]) {
+            (Opening::HttpRequest | Opening::HttpResponse, 443) => Opening::TlsData,
+            (Opening::HttpRequest | Opening::HttpResponse, 80 | 8080) => opening,
+            (Opening::HttpRequest | Opening::HttpResponse, _) => Opening::Plain,
+            _ => opening,
+        }
+    }
+
     /// `side` sends a segment now.
     pub(super) fn say(&mut self, side: usize, flags: u8, opening: Opening, len: u16) -> Sent {
-        let payload = payload::at(opening, self.end(side).nxt, len);
+        let payload = payload::at(self.speech(opening), self.end(side).nxt, len);
         let packet = self.build(side, flags, payload);
         let end = self.end_mut(side);
         end.nxt = packet.end();

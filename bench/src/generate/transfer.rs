@@ -52,7 +52,7 @@ impl Talk<'_> {
         for place in 0..count {
             let len = rest.min(mss);
             rest -= len;
-            let opening = if place == 0 { opening } else { Opening::Plain };
+            let opening = if place == 0 { self.speech(opening) } else { Opening::Plain };
             let last = rest == 0 || place + 1 == count;
             let flags = if last { flag::PSH | flag::ACK } else { flag::ACK };
             let payload = payload::at(opening, self.end(side).nxt, len as u16);

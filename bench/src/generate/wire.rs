@@ -68,7 +68,11 @@ pub(super) fn write(
     let from = usize::from(packet.side & 1);
     ethernet(&mut header, address, from);
     let ip_at = header.len;
-    if address.v6 { ip6(&mut header, address, packet, from) } else { ip4(&mut header, address, packet, from) }
+    if address.v6 {
+        ip6(&mut header, address, packet, from)
+    } else {
+        ip4(&mut header, address, packet, from)
+    }
     let above = header.len;
     let checksum_at = match packet.kind {
         Kind::Tcp => tcp(&mut header, address, packet, from),

@@ -38,8 +38,7 @@ const UNACCEPTED: Label = Label::new(
     &[Sub::Abort, Sub::ProcessExit, Sub::UnreadData, Sub::NoBackend],
 );
 const OVERFLOW: Label = Label::new("20-accept-queue-full", Sub::Overload, &[Sub::HalfOpen]);
-const CLIENT_ABORT: Label =
-    Label::new("22-client-abort", Sub::ClientGaveUp, &[Sub::UnreadData]);
+const CLIENT_ABORT: Label = Label::new("22-client-abort", Sub::ClientGaveUp, &[Sub::UnreadData]);
 const CLIENT_ABORT_ECHO: Label =
     Label::new("22-client-abort", Sub::AfterReset, &[Sub::ClientGaveUp]);
 const CLIENT_CLOSED: Label = Label::new(
@@ -53,7 +52,8 @@ const CLIENT_CLOSED_ECHO: Label = Label::new(
     &[Sub::LateSegmentAfterClose, Sub::DataAfterClose, Sub::AfterReset],
 );
 const TIMEOUT: Label = Label::new("56-client-timeout", Sub::ClientGaveUp, &[Sub::Abort]);
-const TLS: Label = Label::new("59-tls-failure", Sub::TlsFailure, &[Sub::RefusedRequest, Sub::Abort]);
+const TLS: Label =
+    Label::new("59-tls-failure", Sub::TlsFailure, &[Sub::RefusedRequest, Sub::Abort]);
 
 /// The client asks; the kernel acknowledges, the program reads nothing.
 fn ask_in_vain(t: &mut Talk<'_>, opening: Opening) {

@@ -16,6 +16,9 @@ const AFTER_CLOSE: Label = Label::new("41-after-both-fins", Sub::AfterClose, &[]
 const AFTER_CLOSE_MORE: Label =
     Label::new("41-after-both-fins", Sub::AfterClose, &[Sub::AfterReset]);
 const LINGER: Label = Label::new("15-linger0-after-exchange", Sub::AbortAfterExchange, &[]);
+/// Only the client knows whether it had all that it wanted.
+const LINGER_CLIENT: Label =
+    Label::new("15-linger0-after-exchange", Sub::AbortAfterExchange, &[Sub::ClientGaveUp]);
 const CROSSES: Label =
     Label::new("11-data-crosses-fin", Sub::LateSegmentAfterClose, &[Sub::DataAfterClose]);
 const CROSSES_MORE: Label = Label::new(
@@ -57,7 +60,7 @@ pub(in crate::generate) fn abort_after_exchange(cast: &mut Cast<'_>) {
     }
     fn client(t: &mut Talk<'_>) {
         t.settle();
-        t.abort(CLIENT, Why::new(&LINGER, "TCP_STATE"));
+        t.abort(CLIENT, Why::new(&LINGER_CLIENT, "TCP_STATE"));
     }
     fn client_after_fin(t: &mut Talk<'_>) {
         t.settle();

@@ -61,9 +61,11 @@ pub(in crate::generate) fn port_scan(cast: &mut Cast<'_>) {
     }
     let target = cast.pair();
     let source = cast.client_port(&target);
+    let begin = cast.dice.below(6_900);
     for number in 0..30 {
         let after = number * 4 * MS + cast.dice.below(3 * MS);
-        let port = 1 + cast.dice.below(6_900) as u16;
+        // No port twice: the step and the number of ports have no common factor.
+        let port = 1 + ((begin + number * 211) % 6_900) as u16;
         let parties = Parties { port, ..target };
         let open = number == 17;
         let end = if open { probe_open } else { closed };

@@ -89,8 +89,7 @@ pub(in crate::generate) fn flushed(cast: &mut Cast<'_>) {
     for number in 0..5 {
         let parties = cast.another(&service);
         let until = moment + number * 8 * MS + cast.dice.below(30 * MS);
-        let steps =
-            [Step::Open, some_exchanges(cast.dice), Step::Until(until), Step::End(end)];
+        let steps = [Step::Open, some_exchanges(cast.dice), Step::Until(until), Step::End(end)];
         let after = cast.dice.below(3 * S);
         cast.tcp(after, &parties, &steps);
     }
@@ -128,7 +127,7 @@ pub(in crate::generate) fn nat_bypass(cast: &mut Cast<'_>) {
         Step::Open,
         some_exchanges(cast.dice),
         Step::Wait(4 * S),
-        Step::Exchanges { left: 1, response: 900, think: MS, tls: false },
+        Step::Exchanges { left: 1, response: 900, think: MS },
         Step::Close(CLIENT),
     ];
     cast.start_from(port, kind, 0, &virtual_end, &steps);

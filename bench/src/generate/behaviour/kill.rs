@@ -119,8 +119,7 @@ pub(in crate::generate) fn killcx(cast: &mut Cast<'_>) {
         for (side, seq) in [(CLIENT, challenge.packet.ack), (SERVER, challenge.packet.seq)] {
             let bare = Packet { seq, ttl, ip_id, df: false, ..t.forge(side, flag::RST) };
             let at = at + side as u64 * 25 * US;
-            let why =
-                if side == CLIENT { Why::new(&KILLCX, "") } else { Why::after(&KILLCX, "") };
+            let why = if side == CLIENT { Why::new(&KILLCX, "") } else { Why::after(&KILLCX, "") };
             t.inject(at, bare, Sender::Injector, why);
         }
     }
@@ -176,4 +175,3 @@ pub(in crate::generate) fn drain(cast: &mut Cast<'_>) {
         cast.tcp(begin, &parties, &steps);
     }
 }
-

@@ -89,7 +89,7 @@ pub(super) const ENDINGS: [Ending; 47] = [
 /// One to three short exchanges in quick succession.
 fn some_exchanges(dice: &mut Dice) -> Step {
     let left = dice.between(1, 3) as u16;
-    Step::Exchanges { left, response: 1_800, think: 60 * MS, tls: false }
+    Step::Exchanges { left, response: 1_800, think: 60 * MS }
 }
 
 /// A connection that has some exchanges before it ends.

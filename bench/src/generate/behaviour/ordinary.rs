@@ -2,10 +2,11 @@
 
 use super::some_exchanges;
 use crate::generate::cast::Cast;
+use crate::generate::dice::Dice;
 use crate::generate::flow::Step;
 use crate::generate::host::{CLIENT, MS, Parties, S, SERVER};
 use crate::generate::packet::{Kind, flag};
-use crate::generate::payload::Opening;
+use crate::generate::payload::{DNS_LEN, Opening};
 use crate::generate::talk::Talk;
 
 /// A flow of any kind. `running` ones began before the capture; only those that last do.
@@ -28,7 +29,7 @@ fn tcp(cast: &mut Cast<'_>, parties: &Parties, running: bool) -> Vec<Step> {
     let mut steps = if running { Vec::new() } else { vec![Step::Open] };
     let dice = &mut *cast.dice;
     // What began earlier and still runs is more often of the lasting kinds.
-    let kind = if running { 0.55 + 0.45 * dice.unit() } else { dice.unit() };
+    let kind = if running { 0.40 + 0.60 * dice.unit() } else { dice.unit() };
     match kind {
         ..0.62 => {
             let tls = parties.port == 443;
@@ -36,19 +37,21 @@ fn tcp(cast: &mut Cast<'_>, parties: &Parties, running: bool) -> Vec<Step> {
                 steps.extend(tls_handshake(dice.between(2_400, 5_200) as u32));
             }
             let left = dice.lognormal(1.8, 0.8).clamp(1.0, 30.0) as u16;
-            steps.push(Step::Exchanges { left, response: 9_000, think: 900 * MS, tls });
+            steps.push(Step::Exchanges { left, response: 6_000, think: 1_500 * MS });
+            steps.push(Step::Wait(lingers(dice)));
         }
         ..0.80 => {
             let left = dice.lognormal(5.0, 1.0).clamp(1.0, 200.0) as u16;
-            steps.push(Step::Exchanges { left, response: 700, think: 250 * MS, tls: false });
+            steps.push(Step::Exchanges { left, response: 700, think: 600 * MS });
+            steps.push(Step::Wait(lingers(dice)));
         }
-        ..0.83 => {
-            let bytes = dice.pareto(400_000.0, 1.1, 2e8) as u32;
+        ..0.815 => {
+            let bytes = dice.pareto(120_000.0, 1.2, 1e8) as u32;
             steps.push(Step::Send { side: CLIENT, bytes: 380, opening: Opening::HttpRequest });
             steps.push(Step::Send { side: SERVER, bytes, opening: Opening::HttpResponse });
         }
-        ..0.85 => {
-            let bytes = dice.pareto(150_000.0, 1.1, 5e7) as u32;
+        ..0.825 => {
+            let bytes = dice.pareto(60_000.0, 1.2, 3e7) as u32;
             steps.push(Step::Send { side: CLIENT, bytes, opening: Opening::TlsData });
             steps.push(Step::Send { side: SERVER, bytes: 210, opening: Opening::TlsData });
         }
@@ -65,6 +68,13 @@ fn tcp(cast: &mut Cast<'_>, parties: &Parties, running: bool) -> Vec<Step> {
     steps
 }
 
+/// How long a connection is kept for another request, in nanoseconds: the usual timers of servers and
+/// clients.
+fn lingers(dice: &mut Dice) -> u64 {
+    let timer = dice.choose(&[0, 0, 0, 0, 2, 5, 5, 5, 5, 10, 15, 30, 60], 5);
+    timer * S + dice.below(40 * MS)
+}
+
 fn tls_handshake(certificates: u32) -> [Step; 4] {
     [
         Step::Send { side: CLIENT, bytes: 517, opening: Opening::TlsHello },
@@ -77,7 +87,7 @@ fn tls_handshake(certificates: u32) -> [Step; 4] {
 /// A little now and then, kept alive by probes in between.
 fn idle(steps: &mut Vec<Step>, times: u64, silence: u64) {
     for _ in 0..times {
-        steps.push(Step::Exchanges { left: 1, response: 300, think: MS, tls: false });
+        steps.push(Step::Exchanges { left: 1, response: 300, think: MS });
         steps.push(Step::Wait(silence));
         steps.push(Step::Keepalive);
         steps.push(Step::Wait(silence));
@@ -98,15 +108,13 @@ fn unanswered(cast: &mut Cast<'_>) -> Vec<Step> {
 
 fn dns(cast: &mut Cast<'_>) {
     let parties = Parties { port: 53, ..cast.pair() };
-    let query = cast.dice.between(38, 70) as u16;
-    let response = cast.dice.between(70, 420) as u16;
     cast.start(
         Kind::Udp,
         0,
         &parties,
         &[
-            Step::Datagram { side: CLIENT, len: query, opening: Opening::DnsQuery },
-            Step::Datagram { side: SERVER, len: response, opening: Opening::DnsResponse },
+            Step::Datagram { side: CLIENT, len: DNS_LEN[CLIENT], opening: Opening::DnsQuery },
+            Step::Datagram { side: SERVER, len: DNS_LEN[SERVER], opening: Opening::DnsResponse },
         ],
     );
 }

@@ -69,9 +69,9 @@ pub(super) fn write(
     ethernet(&mut header, address, from);
     let ip_at = header.len;
     if address.v6 {
-        ip6(&mut header, address, packet, from)
+        ip6(&mut header, address, packet, from);
     } else {
-        ip4(&mut header, address, packet, from)
+        ip4(&mut header, address, packet, from);
     }
     let above = header.len;
     let checksum_at = match packet.kind {

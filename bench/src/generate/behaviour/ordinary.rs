@@ -13,7 +13,7 @@ use crate::generate::talk::Talk;
 pub(in crate::generate) fn any(cast: &mut Cast<'_>, running: bool) {
     match cast.dice.unit() {
         ..0.12 if !running => dns(cast),
-        ..0.15 => quic(cast),
+        ..0.15 if !running => quic(cast),
         ..0.16 if !running => ping(cast),
         _ => {
             let parties = cast.pair();
@@ -24,12 +24,16 @@ pub(in crate::generate) fn any(cast: &mut Cast<'_>, running: bool) {
     }
 }
 
+/// Where in the draw of kinds the idle connections begin.
+const IDLE: f64 = 0.89;
+
 /// The steps of an ordinary TCP connection.
 fn tcp(cast: &mut Cast<'_>, parties: &Parties, running: bool) -> Vec<Step> {
     let mut steps = if running { Vec::new() } else { vec![Step::Open] };
     let dice = &mut *cast.dice;
-    // What began earlier and still runs is more often of the lasting kinds.
-    let kind = if running { 0.40 + 0.60 * dice.unit() } else { dice.unit() };
+    // What began earlier and still runs is of a lasting kind: transfers are over soon.
+    let drawn = dice.unit();
+    let kind = if running && (0.80..0.825).contains(&drawn) { IDLE } else { drawn };
     match kind {
         ..0.62 => {
             let tls = parties.port == 443;
@@ -55,7 +59,7 @@ fn tcp(cast: &mut Cast<'_>, parties: &Parties, running: bool) -> Vec<Step> {
             steps.push(Step::Send { side: CLIENT, bytes, opening: Opening::TlsData });
             steps.push(Step::Send { side: SERVER, bytes: 210, opening: Opening::TlsData });
         }
-        ..0.89 => {
+        ..IDLE => {
             steps.push(Step::Send { side: SERVER, bytes: 40, opening: Opening::Banner });
             steps.push(Step::Typing { left: dice.lognormal(70.0, 1.0).clamp(5.0, 2_000.0) as u16 });
         }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind as Usage;
+use clap::{Args, Command, ValueEnum};
 use resetscope_bench::generate::{Config, GenerateError, Limit, Profile, generate};
 
 /// The most bytes that may be asked for: what is more is a slip of the finger.
@@ -145,26 +146,28 @@ impl Generate {
     fn config(&self) -> Result<Config> {
         let mix = self.profile == Traffic::Mix;
         if mix && self.flows.is_some() && self.rate.is_some() {
-            bail!("in the mix, flows and rate determine each other: give --flows or --rate");
+            return wrong(
+                "in the mix, flows and rate determine each other: give --flows or --rate",
+            );
         }
         if !mix && !self.background.is_empty() {
-            bail!("--background goes with --profile mix");
+            return wrong("--background goes with --profile mix");
         }
         let flows = self.flows.unwrap_or(FLOWS);
         if !(1..=100_000_000).contains(&flows) {
-            bail!("--flows {flows} is not between 1 and 100M");
+            return wrong(&format!("--flows {flows} is not between 1 and 100M"));
         }
         if self.rate == Some(0) {
-            bail!("--rate 0 would take for ever: give packets per second, such as 50k");
+            return wrong("--rate 0 would take for ever: give packets per second, such as 50k");
         }
         let unlimited = self.packets.is_none() && self.size.is_none() && self.seconds.is_none();
         let packets = if unlimited { Some(PACKETS) } else { self.packets };
         let bytes = packets.map_or(0, |count| count.saturating_mul(RECORD_MIN));
         if bytes.max(self.size.unwrap_or(0)) > BYTES_MAX {
-            bail!("more than 16 TiB were asked for: give a smaller --packets or --size");
+            return wrong("more than 16 TiB were asked for: give a smaller --packets or --size");
         }
         if self.size.is_some_and(|size| size < 24 + RECORD_MIN) {
-            bail!("--size is too small for one packet: give at least 1kB");
+            return wrong("--size is too small for one packet: give at least 1kB");
         }
         let has = |what| self.background.contains(&what);
         Ok(Config {
@@ -194,15 +197,20 @@ impl Generate {
         let path = match given {
             Some(path) => path.clone(),
             None if is_stdout(&self.out) => {
-                bail!("--truth needs a FILE when the capture goes to standard output")
+                return wrong("--truth needs a FILE when the capture goes to standard output");
             }
             None => self.out.with_extension("truth.jsonl"),
         };
         if path == self.out {
-            bail!("{} cannot be the capture and its truth", path.display());
+            return wrong(&format!("{} cannot be the capture and its truth", path.display()));
         }
         Ok(Some(path))
     }
+}
+
+/// Options that do not go together: an error of usage.
+fn wrong<T>(what: &str) -> Result<T> {
+    Err(Command::new("resetscope-bench generate").error(Usage::ArgumentConflict, what).into())
 }
 
 /// Runs `generate`.

@@ -36,6 +36,9 @@ pub(crate) fn main() -> ExitCode {
         // Whoever reads along has seen enough, as `head` does: that is success.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(usage) = error.downcast_ref::<clap::Error>() {
+                usage.exit();
+            }
             eprintln!("resetscope-bench: {error:#}");
             ExitCode::FAILURE
         }

@@ -3,11 +3,11 @@
 //! A capture is a function of its [`Config`]: the same seed gives the same bytes on any machine.
 //! Memory is bounded by the flows that live at the same time, not by the capture.
 //!
-//! From the bottom: [`dice`] (choices) → [`host`] (who talks, over which path) → [`packet`],
-//! [`payload`], [`wire`] (packets and their bytes) → [`schedule`] (what happens next) → [`flow`],
-//! [`talk`], [`transfer`], [`reset`], [`step`] (two stacks in conversation) → [`cast`],
-//! [`behaviour`] (how connections live and die) → [`mix`], [`profile`] (which traffic) →
-//! [`recorder`], [`truth`], [`summary`] (what is written).
+//! From the bottom: `dice` (choices) → `host` (who talks, over which path) → `packet`,
+//! `payload`, `wire` (packets and their bytes) → `schedule` (what happens next) → `flow`,
+//! `talk`, `transfer`, `reset`, `step` (two stacks in conversation) → `cast`,
+//! `behaviour` (how connections live and die) → `mix`, `profile` (which traffic) →
+//! `recorder`, `truth`, `summary` (what is written).
 
 mod behaviour;
 mod cast;

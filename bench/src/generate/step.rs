@@ -38,7 +38,9 @@ impl Talk<'_> {
             Step::Keepalive => self.keepalive(),
             Step::Wait(time) => self.pass(time),
             Step::Until(moment) => self.pass(moment.saturating_sub(self.flow.now)),
-            Step::Close(first) => self.close(first),
+            Step::Close(first) => {
+                self.close(first);
+            }
             Step::Datagram { side, len, opening } => self.datagram(side, len, opening),
             Step::Datagrams { left } => self.datagrams(left),
             Step::End(end) => end(self),

@@ -179,6 +179,14 @@ impl Talk<'_> {
         }
     }
 
+    /// A packet that is on its way already, byte for byte as it was, passes the tap about now.
+    pub(super) fn passes(&mut self, packet: Packet) -> Sent {
+        let side = usize::from(packet.side);
+        let taps_at = self.flow.now + self.end(side).host.delay;
+        self.pass_tap(taps_at, packet);
+        Sent { packet, taps_at, arrives_at: taps_at + self.end(side ^ 1).host.delay }
+    }
+
     /// `side` sends a segment now.
     pub(super) fn say(&mut self, side: usize, flags: u8, opening: Opening, len: u16) -> Sent {
         let payload = payload::at(self.speech(opening), self.end(side).nxt, len);
@@ -278,8 +286,8 @@ impl Talk<'_> {
         self.pass(rtt);
     }
 
-    /// Both sides close, `first` before the other.
-    pub(super) fn close(&mut self, first: usize) {
+    /// Both sides close, `first` before the other; returns the last acknowledgement.
+    pub(super) fn close(&mut self, first: usize) -> Sent {
         let fin = self.say(first, flag::FIN | flag::ACK, Opening::Plain, 0);
         self.take(&fin);
         if self.dice().chance(0.3) {
@@ -291,6 +299,6 @@ impl Talk<'_> {
         let fin = self.say(first ^ 1, flag::FIN | flag::ACK, Opening::Plain, 0);
         self.take(&fin);
         self.flow.now += 4 * US;
-        self.ack(first);
+        self.ack(first)
     }
 }

@@ -7,10 +7,13 @@ use crate::generate::cast::Cast;
 use crate::generate::flow::Step;
 use crate::generate::host::{CLIENT, MS, S, SERVER, US};
 use crate::generate::packet::{Options, Packet, flag};
-use crate::generate::payload::{self, Opening};
+use crate::generate::payload::{Opening, Payload};
 use crate::generate::reset::Why;
 use crate::generate::talk::Talk;
 use crate::generate::truth::{Label, Sender};
+
+/// No data.
+const NONE: Payload = Payload { start: 0, len: 0 };
 
 const AFTER_CLOSE: Label = Label::new("41-after-both-fins", Sub::AfterClose, &[]);
 const AFTER_CLOSE_MORE: Label =
@@ -35,17 +38,17 @@ const PROBE: Label = Label::new("28-half-open-probe", Sub::HalfOpenProbe, &[]);
 pub(in crate::generate) fn after_close(cast: &mut Cast<'_>) {
     fn end(t: &mut Talk<'_>) {
         let first = t.dice().below(2) as usize;
-        t.close(first);
+        let data = t.data(first, Opening::HttpResponse, 90);
+        t.hear(&data);
+        let last = t.close(first);
         t.pause(30 * MS, 400 * MS);
-        // A copy that came late, of data or of the last acknowledgement.
-        let len = if t.dice().chance(0.5) { t.dice().between(1, 40) as u16 } else { 0 };
-        let seq = t.end(first).nxt.wrapping_sub(1 + u32::from(len));
-        let old = t.build(first, flag::ACK, payload::at(Opening::Plain, seq, len));
-        let seq = if len == 0 { old.seq } else { seq };
-        let copy = t.transmit(t.flow.now, Packet { seq, ..old });
+        // A copy that the network kept for a while, of data or of the last acknowledgement.
+        let old = if t.dice().chance(0.5) { data } else { last }.packet;
+        let copy = t.passes(old);
         let answer = t.refuse(&copy, Why::new(&AFTER_CLOSE, "NO_SOCKET"));
         if t.dice().chance(0.1) {
-            let copy = t.again(answer.arrives_at + 20 * MS, &copy);
+            t.flow.now = answer.arrives_at + 20 * MS;
+            let copy = t.passes(old);
             t.refuse(&copy, Why::after(&AFTER_CLOSE_MORE, "NO_SOCKET"));
         }
     }
@@ -193,7 +196,7 @@ pub(super) fn probe_open(t: &mut Talk<'_>) {
 
 /// The SYN of a scanner: its own window, time to live and identification, one option.
 pub(super) fn raw_syn(t: &mut Talk<'_>) -> crate::generate::talk::Sent {
-    let built = t.build(CLIENT, flag::SYN, payload::Payload::default());
+    let built = t.build(CLIENT, flag::SYN, NONE);
     let ttl = t.dice().between(37, 60) as u8;
     let ip_id = t.dice().word() as u16;
     t.end_mut(CLIENT).nxt = built.end();

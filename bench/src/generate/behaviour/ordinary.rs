@@ -16,8 +16,8 @@ pub(in crate::generate) fn any(cast: &mut Cast<'_>, running: bool) {
         ..0.15 if !running => quic(cast),
         ..0.16 if !running => ping(cast),
         _ => {
-            let parties = cast.pair();
-            let steps = tcp(cast, &parties, running);
+            let mut parties = cast.pair();
+            let steps = tcp(cast, &mut parties, running);
             let after = if running { cast.dice.below(3 * S) } else { 0 };
             cast.tcp(after, &parties, &steps);
         }
@@ -28,7 +28,7 @@ pub(in crate::generate) fn any(cast: &mut Cast<'_>, running: bool) {
 const IDLE: f64 = 0.89;
 
 /// The steps of an ordinary TCP connection.
-fn tcp(cast: &mut Cast<'_>, parties: &Parties, running: bool) -> Vec<Step> {
+fn tcp(cast: &mut Cast<'_>, parties: &mut Parties, running: bool) -> Vec<Step> {
     let mut steps = if running { Vec::new() } else { vec![Step::Open] };
     let dice = &mut *cast.dice;
     // What began earlier and still runs is of a lasting kind: transfers are over soon.
@@ -60,6 +60,7 @@ fn tcp(cast: &mut Cast<'_>, parties: &Parties, running: bool) -> Vec<Step> {
             steps.push(Step::Send { side: SERVER, bytes: 210, opening: Opening::TlsData });
         }
         ..IDLE => {
+            parties.port = 22;
             steps.push(Step::Send { side: SERVER, bytes: 40, opening: Opening::Banner });
             steps.push(Step::Typing { left: dice.lognormal(70.0, 1.0).clamp(5.0, 2_000.0) as u16 });
         }

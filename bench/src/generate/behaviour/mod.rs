@@ -22,7 +22,7 @@ pub(super) use closed::port_scan;
 
 /// A way to end in a reset.
 pub(super) struct Ending {
-    /// How many of 10 000 connections that are reset end so.
+    /// How many connections end so, relative to the others.
     pub(super) weight: u32,
     /// Connections that are reset at a time.
     pub(super) group: u32,
@@ -34,8 +34,9 @@ const fn ending(weight: u32, group: u32, begin: fn(&mut Cast<'_>)) -> Ending {
     Ending { weight, group, begin }
 }
 
-/// How connections that are reset come to it. Most resets are programs that have what they want, or
-/// want no more of it (Arlitt and Williamson, 2005); devices and administrators are rare.
+/// How connections that are reset come to it. No survey gives shares for all of these, so the weights
+/// are estimates; that clients which have what they want are the most frequent, as Arlitt and
+/// Williamson found (CCR 35(1), 2005), and devices and administrators rare.
 pub(super) const ENDINGS: [Ending; 47] = [
     ending(500, 1, benign::after_close),
     ending(1_700, 1, benign::abort_after_exchange),

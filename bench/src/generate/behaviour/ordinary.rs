@@ -36,8 +36,7 @@ fn tcp(cast: &mut Cast<'_>, parties: &mut Parties, running: bool) -> Vec<Step> {
     let kind = if running && (0.80..0.825).contains(&drawn) { IDLE } else { drawn };
     match kind {
         ..0.62 => {
-            let tls = parties.port == 443;
-            if tls {
+            if parties.port == 443 && !running {
                 steps.extend(tls_handshake(dice.between(2_400, 5_200) as u32));
             }
             let left = dice.lognormal(1.8, 0.8).clamp(1.0, 30.0) as u16;
@@ -61,7 +60,9 @@ fn tcp(cast: &mut Cast<'_>, parties: &mut Parties, running: bool) -> Vec<Step> {
         }
         ..IDLE => {
             parties.port = 22;
-            steps.push(Step::Send { side: SERVER, bytes: 40, opening: Opening::Banner });
+            if !running {
+                steps.push(Step::Send { side: SERVER, bytes: 40, opening: Opening::Banner });
+            }
             steps.push(Step::Typing { left: dice.lognormal(70.0, 1.0).clamp(5.0, 2_000.0) as u16 });
         }
         ..0.97 => idle(&mut steps, dice.between(1, 6), dice.between(5 * S, 30 * S)),

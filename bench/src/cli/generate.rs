@@ -58,8 +58,8 @@ enum Background {
         The mix has web, bulk, interactive and idle connections, DNS, QUIC and ICMP, two TCP stacks, \
         losses, reordering and frames captured twice. Three of a hundred connections end in a reset, \
         of every cause, written as kernels and tools write it. Causes that need time, such as idle \
-        timers, need a capture of some tens of seconds; --flows 500 gives about three minutes for a \
-        million packets. The other profiles are for benches, and send at a fixed --rate.",
+        timers, need a capture of some tens of seconds; 500 flows make some \
+        2000 packets a second. The other profiles are for benches, and send at a fixed --rate.",
     after_long_help = "Examples:\n  \
         resetscope-bench generate --out mix.pcap --truth\n  \
         resetscope-bench generate --out mix.pcap --truth --resets 0.5 && resetscope-bench score \

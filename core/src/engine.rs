@@ -60,10 +60,15 @@ pub const fn owner_of(shard: usize, workers: usize) -> usize {
     shard % workers
 }
 
+/// Where an engine has each of all shards; what it does not own lies beyond its shards. A table, as
+/// the division by the number of workers would cost more, three times for each packet.
+type Places = [u8; SHARDS];
+
 /// The engine of one core. It owns every `workers`-th shard.
 pub struct Engine {
     shards: Vec<Shard>,
     workers: usize,
+    places: Places,
     interval: Interval,
     events: Vec<Judged>,
     sightings: Vec<Sighting>,
@@ -86,9 +91,16 @@ impl Engine {
             .into_iter()
             .map(|table| Shard::new(table, ring, config.race_window_ns))
             .collect();
+        let mut places = [u8::MAX; SHARDS];
+        let own =
+            places.iter_mut().enumerate().filter(|(shard, _)| owner_of(*shard, workers) == worker);
+        for (place, (_, slot)) in (0..).zip(own) {
+            *slot = place;
+        }
         Ok(Self {
             shards,
             workers,
+            places,
             interval: Interval { histograms: Histograms::new(), ..Interval::default() },
             events: Vec::with_capacity(config.events + ring * owned),
             sightings: Vec::with_capacity(config.events),
@@ -125,7 +137,7 @@ impl Engine {
         let burst = self.burst.get(..used).unwrap_or_default();
         take_burst(
             &mut self.shards,
-            self.workers,
+            &self.places,
             burst,
             &mut self.hints,
             &self.texts,
@@ -142,7 +154,7 @@ impl Engine {
             sightings: &mut self.sightings,
         };
         for burst in segments.chunks(BURST) {
-            take_burst(&mut self.shards, self.workers, burst, &mut self.hints, texts, &mut report);
+            take_burst(&mut self.shards, &self.places, burst, &mut self.hints, texts, &mut report);
         }
     }
 
@@ -223,25 +235,28 @@ impl Engine {
 #[inline]
 fn take_burst(
     shards: &mut [Shard],
-    workers: usize,
+    places: &Places,
     burst: &[Segment],
     hints: &mut [Slot; BURST],
     texts: &RstTexts,
     report: &mut Report<'_>,
 ) {
+    let place = |segment: &Segment| {
+        places.get(shard_of(segment.hash)).map_or(usize::MAX, |at| usize::from(*at))
+    };
     for segment in burst {
-        if let Some(shard) = shards.get(shard_of(segment.hash) / workers) {
+        if let Some(shard) = shards.get(place(segment)) {
             shard.table().prefetch_bucket(segment.hash);
         }
     }
     for (segment, hint) in burst.iter().zip(hints.iter_mut()) {
-        if let Some(shard) = shards.get(shard_of(segment.hash) / workers) {
+        if let Some(shard) = shards.get(place(segment)) {
             *hint = shard.table().probe(segment.hash);
             shard.table().prefetch_record(*hint);
         }
     }
     for (segment, hint) in burst.iter().zip(hints.iter()) {
-        if let Some(shard) = shards.get_mut(shard_of(segment.hash) / workers) {
+        if let Some(shard) = shards.get_mut(place(segment)) {
             shard.take(segment, *hint, texts, report);
         }
     }

@@ -1,5 +1,6 @@
 //! The command line: one subcommand a measurement.
 
+mod generate;
 mod rate;
 mod score;
 
@@ -21,6 +22,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     // Doc comments here would displace the long help of the arguments.
+    Generate(generate::Generate),
     Score(score::Score),
     Rate(rate::Rate),
 }
@@ -28,6 +30,7 @@ enum Command {
 /// Runs the program with the process's arguments. Exit codes: 0 measured, 1 could not, 2 usage.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Generate(args) => generate::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Rate(args) => rate::run(&args),
     };
@@ -36,6 +39,9 @@ pub(crate) fn main() -> ExitCode {
         // Whoever reads along has seen enough, as `head` does: that is success.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            if let Some(usage) = error.downcast_ref::<clap::Error>() {
+                usage.exit();
+            }
             eprintln!("resetscope-bench: {error:#}");
             ExitCode::FAILURE
         }

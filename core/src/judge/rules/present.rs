@@ -68,7 +68,8 @@ pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     let cohort = facts.around.cohort.unwrap_or(1);
     let (alive, closed) = (facts.around.accepted_after, facts.around.refused_after);
-    if closed && facts.by_initiator == Some(false) {
+    // Who refuses one and accepts another has not ended: a rule may refuse, too.
+    if closed && !alive && facts.by_initiator == Some(false) {
         let percent = if cohort >= 3 { 97 } else { 95 };
         return Some(Verdict::new(Subcause::ProcessExit, percent).or(Subcause::UnreadData, 12));
     }

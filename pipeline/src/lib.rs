@@ -6,6 +6,8 @@
 //! them together, [`cli`] is the program around that. [`live`] taps an interface instead: workers
 //! of its own, the same collector and sinks.
 //!
+//! [`report`] is a sink, too: one HTML page of everything, to be attached to a ticket.
+//!
 //! [`explain`] tells the story of one reset to whoever wants to check the judge.
 //!
 //! Nothing here knows the rules of TCP: it moves frames in and summaries out. (A story shows
@@ -18,6 +20,7 @@ pub mod explain;
 pub mod feed;
 pub mod huge_pages;
 pub mod live;
+pub mod report;
 pub mod run;
 pub mod sink;
 pub mod source;

@@ -7,6 +7,7 @@ mod explain;
 pub mod monitor;
 mod output;
 mod privilege;
+pub mod report;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,8 @@ pub mod community_id;
 pub mod event;
 pub mod summary;
 pub mod table;
+pub mod tee;
+pub mod until_closed;
 
 use std::io::{self, Write};
 

@@ -32,17 +32,20 @@ pub(super) fn percent(part: u64, whole: u64) -> String {
 
 /// Whose hand wrote the resets.
 pub(super) fn authors(gathered: &Gathered) -> Vec<Part> {
-    let resets = &gathered.sums.resets;
-    let by = |author: Author| -> u64 {
-        let counts = Subcause::ALL.iter().zip(resets.by_subcause);
-        counts.filter(|&(&subcause, _)| author::of(subcause) == author).map(|(_, n)| n).sum()
-    };
     let name = |author| match author {
         Author::Host => "the host it names",
         Author::Stranger => "a device or tool, in that host\u{2019}s name",
         Author::Untold => "not told by the packets",
     };
-    parts(Author::ALL.into_iter().map(|author| (name(author).to_owned(), by(author))), resets.events)
+    let named =
+        Author::ALL.into_iter().map(|author| (name(author).to_owned(), by(gathered, author)));
+    parts(named, gathered.sums.resets.events)
+}
+
+/// Resets of one author.
+pub(super) fn by(gathered: &Gathered, author: Author) -> u64 {
+    let counts = Subcause::ALL.iter().zip(gathered.sums.resets.by_subcause);
+    counts.filter(|&(&subcause, _)| author::of(subcause) == author).map(|(_, n)| n).sum()
 }
 
 /// How far the connections had come.
@@ -54,7 +57,8 @@ pub(super) fn stages(gathered: &Gathered) -> Vec<Part> {
 
 /// How sure the verdicts are. Events without details have none that is known.
 pub(super) fn bands(gathered: &Gathered) -> Vec<Part> {
-    let name = |band: usize| match (band.checked_sub(1).and_then(|i| BANDS.get(i)), BANDS.get(band)) {
+    let name = |band: usize| match (band.checked_sub(1).and_then(|i| BANDS.get(i)), BANDS.get(band))
+    {
         (Some(above), Some(0)) => format!("below {above} %"),
         (Some(above), Some(least)) => format!("{least} to {} %", above - 1),
         (None, Some(least)) => format!("{least} % or more"),

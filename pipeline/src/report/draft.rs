@@ -43,10 +43,9 @@ impl Draft {
                 let mode = about.permissions().mode();
                 Place::Beside { part: beside(&target, mode).map_err(failed)?, target }
             }
-            Err(_) => Place::Beside {
-                part: beside(path, MODE).map_err(failed)?,
-                target: path.to_owned(),
-            },
+            Err(_) => {
+                Place::Beside { part: beside(path, MODE).map_err(failed)?, target: path.to_owned() }
+            }
         };
         Ok(Self { path: path.to_owned(), to })
     }
@@ -78,7 +77,9 @@ fn beside(target: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(&prefix).suffix(".part").permissions(fs::Permissions::from_mode(mode));
     // The system's own words, without the temporary name.
-    builder.tempfile_in(folder).map_err(|error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error))
+    builder
+        .tempfile_in(folder)
+        .map_err(|error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error))
 }
 
 fn through(file: &File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -29,7 +29,10 @@ pub(super) struct Row {
 /// The services with the most resets.
 pub(super) fn services(gathered: &Gathered) -> Vec<Row> {
     let most = gathered.top.services(NAMED);
-    rows(most.into_iter().map(|((addr, port), tally)| (SocketAddr::new(addr, port).to_string(), tally)))
+    rows(
+        most.into_iter()
+            .map(|((addr, port), tally)| (SocketAddr::new(addr, port).to_string(), tally)),
+    )
 }
 
 /// The hosts that the most resets name as their sender.

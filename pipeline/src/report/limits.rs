@@ -2,6 +2,7 @@
 //! said here.
 
 use resetscope_core::judge::cause::{Cause, Subcause};
+use resetscope_core::judge::evidence::Fact;
 use resetscope_core::judge::explain;
 
 use super::Ending;
@@ -63,10 +64,32 @@ fn input(limits: &mut Vec<Limit>, gathered: &Gathered, ending: &Ending<'_>) {
 fn capture(limits: &mut Vec<Limit>, gathered: &Gathered) {
     for fact in GAPS {
         if let Some(&events) = gathered.gaps.get(fact.name()) {
-            let about = explain::fact::of(fact);
-            let head = format!("{}: {}", resets(events), fact.name().replace('_', " "));
-            limits.push(Limit { head, text: sentence(about.what), warning: false });
+            let (what, text) = gap(fact);
+            let head = format!("{}: {what}", resets(events));
+            limits.push(Limit { head, text: text.to_owned(), warning: false });
         }
+    }
+}
+
+const fn gap(fact: Fact) -> (&'static str, &'static str) {
+    match fact {
+        Fact::Midstream => (
+            "connection begun before the capture",
+            "How it was opened, and what was said until then, was not seen.",
+        ),
+        Fact::OneWay => (
+            "one direction only",
+            "Nothing was captured of what the other side sent, so it is not known what was \
+             answered.",
+        ),
+        Fact::Gap => (
+            "packets missing in the capture",
+            "Sequence numbers tell of bytes that the capture lacks.",
+        ),
+        _ => (
+            "judged early",
+            "Too many resets were open at once to wait for what follows each of them.",
+        ),
     }
 }
 
@@ -81,7 +104,7 @@ fn verdicts(limits: &mut Vec<Limit>, gathered: &Gathered) {
         }
     }
     for (name, &events) in &gathered.questions {
-        let head = format!("{}: {} not known", resets(events), name.replace('_', " "));
+        let head = format!("{} left open: {}", resets(events), name.replace('_', " "));
         limit(head, explain::unknown(name).unwrap_or_default().to_owned());
     }
 }
@@ -107,11 +130,4 @@ fn page(limits: &mut Vec<Limit>, gathered: &Gathered) {
         let text = "More services or hosts were reset than are counted apart.";
         limit(format!("{} of services or hosts not named", resets(gathered.top.uncounted)), text);
     }
-}
-
-/// A noun phrase as a sentence.
-fn sentence(phrase: &str) -> String {
-    let mut letters = phrase.chars();
-    let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }

@@ -98,7 +98,7 @@ const fn what(metric: Metric) -> &'static str {
         Metric::ConnectionAge => "From the connection's first packet to the RST",
         Metric::IdleBeforeReset => "Silence before the RST or its trigger",
         Metric::BytesAtReset => "Payload of both directions before the RST",
-        Metric::HandshakeRtt => "SYN to the acknowledged SYN-ACK, of all connections",
+        Metric::HandshakeRtt => "SYN to acknowledged SYN-ACK, all connections",
         Metric::RetransmissionsBefore => "Unanswered, by the side that then reset",
         Metric::PacketsPerEvent => "RST packets that are one reset",
     }
@@ -116,12 +116,15 @@ fn shown(metric: Metric, value: u64) -> String {
 
 /// A round value: "1 ms" rather than "1.0 ms".
 fn round(metric: Metric, value: u64) -> String {
-    shown(metric, value).replace(".0 ", " ")
+    if value == 0 { "0".to_owned() } else { shown(metric, value).replace(".0 ", " ") }
 }
 
 fn bounds(metric: Metric, class: &Class) -> String {
+    if class.begin == 0 && metric.unit() == "ms" {
+        return "below 1 ms".to_owned();
+    }
     if class.end - class.begin <= 1 {
-        return shown(metric, class.begin);
+        return round(metric, class.begin);
     }
     if metric.unit() == "packets" {
         return format!("{} to {}", count(class.begin), count(class.end - 1));
@@ -139,7 +142,13 @@ fn ticks(metric: Metric, classes: &[Class]) -> Vec<Tick> {
         value <= 1
     };
     let all: Vec<usize> = (0..classes.len()).collect();
-    let decades: Vec<usize> = (0..).zip(classes).filter(|(_, c)| decade(c)).map(|(i, _)| i).collect();
+    let decades: Vec<usize> =
+        (0..).zip(classes).filter(|(_, c)| decade(c)).map(|(i, _)| i).collect();
+    // Zero and one stand side by side, where units leave no room for both.
+    let room = |&place: &usize| {
+        metric.unit() == "packets" || classes.get(place).is_some_and(|class| class.begin > 0)
+    };
+    let decades: Vec<usize> = decades.into_iter().filter(room).collect();
     let places = if decades.len() > 2 { decades } else { all };
     let every = places.len().div_ceil(TICKS_MAX);
     let tick = |place: usize| {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use askama::Template;
 use resetscope_core::judge::cause::Cause;
+use resetscope_core::judge::explain::author::Author;
 
 use super::Ending;
 use super::authors::{self, Part};
@@ -103,7 +104,9 @@ impl Page {
     /// Writes it as HTML.
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut out = out;
-        self.write_into(&mut out)
+        self.write_into(&mut out)?;
+        // The template's last line break is not part of it.
+        writeln!(out)
     }
 }
 
@@ -144,27 +147,18 @@ fn story(gathered: &Gathered) -> Vec<String> {
     let named: Vec<String> = causes
         .iter()
         .take(3)
-        .map(|(cause, events)| format!("{} ({})", words::cause(*cause), count(*events)))
+        .map(|(cause, events)| format!("{} ({})", words::origin(*cause), count(*events)))
         .collect();
-    let mut sentences = vec![if causes.len() > 3 {
-        format!("Most often because of {}.", list(&named))
-    } else {
-        format!("Because of {}.", list(&named))
-    }];
+    let most = if causes.len() > 3 { "Most are" } else { "They are" };
+    let mut sentences = vec![format!("{most} due to {}.", list(&named))];
     if let Some((addr, tally)) = gathered.top.hosts(1).first() {
-        sentences.push(format!(
-            "{addr} is named as the sender of {}.",
-            many(tally.events, "of them", "of them")
-        ));
+        sentences.push(format!("{addr} is named as the sender of {}.", count(tally.events)));
     }
-    let benign = resets.by_cause.get(Cause::Benign as usize).copied().unwrap_or(0);
-    if benign > 0 && benign < resets.events {
-        let rest = resets.events - benign;
-        sentences.push(format!(
-            "{} no failure at all: what is worth a look are the other {}.",
-            if benign == 1 { "One was".to_owned() } else { format!("{} were", count(benign)) },
-            count(rest)
-        ));
+    match authors::by(gathered, Author::Stranger) {
+        0 => {}
+        1 => sentences.push("One was not written by the host that it names.".to_owned()),
+        several => sentences
+            .push(format!("{} were not written by the hosts that they name.", count(several))),
     }
     sentences
 }
@@ -176,7 +170,11 @@ fn tiles(gathered: &Gathered) -> Vec<Tile> {
     let tile = |name, number, more: String| Tile { name, value: count(number), more };
     vec![
         tile("resets", resets.events, many(resets.packets, "RST packet", "RST packets")),
-        tile("connections", sums.flows.opened, format!("{} open at the end", count(sums.flows.active))),
+        tile(
+            "connections",
+            sums.flows.opened,
+            format!("{} remembered at the end", count(sums.flows.active)),
+        ),
         tile("services reset", gathered.top.services(usize::MAX).len() as u64, String::new()),
         tile("hosts named as sender", gathered.top.hosts(usize::MAX).len() as u64, String::new()),
         tile(

@@ -138,7 +138,9 @@ mod tests {
 
     #[test]
     fn bins_are_as_fine_as_the_traffic_allows() {
-        for (seconds, want) in [(0, MS), (1, 10 * MS), (40, 500 * MS), (3_600, MIN), (90_000, 30 * MIN)] {
+        for (seconds, want) in
+            [(0, MS), (1, 10 * MS), (40, 500 * MS), (3_600, MIN), (90_000, 30 * MIN)]
+        {
             let begin = 1_700_000_000 * S;
             let mut bins = TimeBins::default();
             bins.add(begin, Cause::Benign);

@@ -24,6 +24,20 @@ pub(super) const fn meaning(cause: Cause) -> &'static str {
     }
 }
 
+/// Where resets of a cause come from, as the rest of "due to …".
+pub(super) const fn origin(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ClosedPort => "closed ports",
+        Cause::NoConnection => "connections that are no longer there",
+        Cause::Firewall => "firewalls and the like",
+        Cause::Application => "programs that aborted",
+        Cause::Network => "loss in the network",
+        Cause::ExplicitKill => "kills on purpose",
+        Cause::Benign => "harmless endings",
+        Cause::Unknown => "what the packets do not tell",
+    }
+}
+
 /// A stage in words.
 pub(super) const fn stage(stage: Stage) -> &'static str {
     match stage {
@@ -80,7 +94,8 @@ mod tests {
 
     #[test]
     fn numbers_and_times_read_well() {
-        for (number, want) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
+        for (number, want) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")]
+        {
             assert_eq!(count(number), want);
         }
         let names = |n: usize| list(&["a", "b", "c"].map(str::to_owned)[..n]);

@@ -13,6 +13,9 @@ const GAP: u64 = 2;
 /// Least height of a column that counts anything: it shall be seen beside far higher ones.
 const LEAST: u64 = 14;
 
+/// The part of the width from which on words end where they stand.
+const END: f64 = 0.96;
+
 /// Most lines across.
 const LINES: u64 = 4;
 
@@ -112,6 +115,11 @@ impl Chart {
     /// Percent of the width from the left.
     fn percent(&self, at: &f64) -> String {
         format!("{:.2}", at * (STEP * 100) as f64 / self.width as f64)
+    }
+
+    /// Whether a word there would stand over the right edge.
+    fn at_the_end(&self, at: &f64) -> bool {
+        at * STEP as f64 > self.width as f64 * END
     }
 
     /// In units of the drawing.

@@ -6,6 +6,7 @@ use resetscope_core::interval::Interval;
 use resetscope_core::judge::cause::Subcause;
 use resetscope_core::judge::event::Event;
 use resetscope_core::judge::evidence::Fact;
+use resetscope_core::judge::facts::Stage;
 
 use super::time_bins::TimeBins;
 use crate::collect::Summary;
@@ -60,7 +61,9 @@ impl Gathered {
             *self.questions.entry(question).or_default() += 1;
         }
         for fact in GAPS {
-            if event.evidence.get(fact).is_some_and(|value| value != 0) {
+            // Who answers a SYN with a reset has said nothing else: that is no gap.
+            let silent = fact == Fact::OneWay && event.stage == Stage::PostSyn;
+            if !silent && event.evidence.get(fact).is_some_and(|value| value != 0) {
                 *self.gaps.entry(fact.name()).or_default() += 1;
             }
         }

@@ -77,11 +77,9 @@ const fn gap(fact: Fact) -> (&'static str, &'static str) {
             "connection begun before the capture",
             "How it was opened, and what was said until then, was not seen.",
         ),
-        Fact::OneWay => (
-            "one direction only",
-            "Nothing was captured of what the other side sent, so it is not known what was \
-             answered.",
-        ),
+        Fact::OneWay => {
+            ("one direction only", "What the other side sent was not captured, or it sent nothing.")
+        }
         Fact::Gap => (
             "packets missing in the capture",
             "Sequence numbers tell of bytes that the capture lacks.",

@@ -149,16 +149,22 @@ fn story(gathered: &Gathered) -> Vec<String> {
         .take(3)
         .map(|(cause, events)| format!("{} ({})", words::origin(*cause), count(*events)))
         .collect();
-    let most = if causes.len() > 3 { "Most are" } else { "They are" };
+    let most = match resets.events {
+        1 => "It is",
+        _ if causes.len() > 3 => "Most are",
+        _ => "They are",
+    };
     let mut sentences = vec![format!("{most} due to {}.", list(&named))];
     if let Some((addr, tally)) = gathered.top.hosts(1).first() {
         sentences.push(format!("{addr} is named as the sender of {}.", count(tally.events)));
     }
     match authors::by(gathered, Author::Stranger) {
         0 => {}
-        1 => sentences.push("One was not written by the host that it names.".to_owned()),
+        _ if resets.events == 1 => {
+            sentences.push("The host that it names did not write it.".to_owned());
+        }
         several => sentences
-            .push(format!("{} were not written by the hosts that they name.", count(several))),
+            .push(format!("The hosts that they name did not write {} of them.", count(several))),
     }
     sentences
 }

@@ -28,7 +28,7 @@ pub(super) const fn meaning(cause: Cause) -> &'static str {
 pub(super) const fn origin(cause: Cause) -> &'static str {
     match cause {
         Cause::ClosedPort => "closed ports",
-        Cause::NoConnection => "connections that are no longer there",
+        Cause::NoConnection => "packets without a connection",
         Cause::Firewall => "firewalls and the like",
         Cause::Application => "programs that aborted",
         Cause::Network => "loss in the network",

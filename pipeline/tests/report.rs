@@ -383,6 +383,7 @@ fn a_report_is_refused_where_it_would_do_harm_and_before_anything_is_read() {
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
         assert!(stderr(&output).contains(words), "{args:?}: {}", stderr(&output));
         assert!(output.stdout.is_empty(), "{args:?}: nothing was analysed");
+        assert!(!stderr(&output).contains(".part"), "{args:?}: {}", stderr(&output));
         assert_eq!(std::fs::read(&input).unwrap(), before, "{args:?}: the capture is as it was");
     }
     assert_eq!(names(&folder), ["capture.pcap", "link.html"], "nothing is left behind");

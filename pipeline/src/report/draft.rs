@@ -76,10 +76,17 @@ fn beside(target: &Path, mode: u32) -> io::Result<NamedTempFile> {
     };
     let mut builder = Builder::new();
     builder.prefix(&prefix).suffix(".part").permissions(fs::Permissions::from_mode(mode));
-    // The system's own words, without the temporary name.
-    builder
-        .tempfile_in(folder)
-        .map_err(|error| error.raw_os_error().map_or(error, io::Error::from_raw_os_error))
+    builder.tempfile_in(folder).map_err(plain)
+}
+
+/// The system's own words, without the temporary name that the library puts around them.
+fn plain(error: io::Error) -> io::Error {
+    let wrapped = error.get_ref().and_then(std::error::Error::source);
+    let system = wrapped.and_then(|error| error.downcast_ref::<io::Error>());
+    match system.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
 }
 
 fn through(file: &File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! One HTML file that tells a person everything: to read, to print, to attach to a ticket.
 //!
-//! While events and summaries pass, [`Gathered`] keeps a bounded part of them. At the end
-//! [`page`] turns that into what the page shows, the template `templates/report.html` (compiled in)
-//! into HTML, and [`draft`] into a file that appears whole or not at all.
+//! While events and summaries pass, `gathered` keeps a bounded part of them. At the end
+//! `page` turns that into what the page shows, the template `templates/report.html` (compiled in)
+//! into HTML, and `draft` into a file that appears whole or not at all.
 //!
 //! The page needs no script and no network, and says nothing of the hour or the machine it was made
 //! on: the same captures give the same bytes.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -74,19 +74,14 @@ fn beside(target: &Path, mode: u32) -> io::Result<NamedTempFile> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(".part").permissions(fs::Permissions::from_mode(mode));
-    builder.tempfile_in(folder).map_err(plain)
-}
-
-/// The system's own words, without the temporary name that the library puts around them.
-fn plain(error: io::Error) -> io::Error {
-    let wrapped = error.get_ref().and_then(std::error::Error::source);
-    let system = wrapped.and_then(|error| error.downcast_ref::<io::Error>());
-    match system.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
-    }
+    // The library puts the temporary name around the system's words; people get those alone.
+    let mut refused = None;
+    let open = |path: &Path| {
+        let opened = File::options().write(true).create_new(true).mode(mode).open(path);
+        opened.inspect_err(|error| refused = error.raw_os_error())
+    };
+    let made = Builder::new().prefix(&prefix).suffix(".part").make_in(folder, open);
+    made.map_err(|error| refused.map_or(error, io::Error::from_raw_os_error))
 }
 
 fn through(file: &File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -6,6 +6,7 @@
 //! them together, [`cli`] is the program around that. [`live`] taps an interface instead: workers
 //! of its own, the same collector and sinks.
 //!
+//! [`report`] is a sink, too: one HTML page of everything, to be attached to a ticket.
 //! With the feature `serve` a tap has network faces beside its outputs: metrics for Prometheus and a
 //! live page.
 //!
@@ -23,6 +24,7 @@ pub mod explain;
 pub mod feed;
 pub mod huge_pages;
 pub mod live;
+pub mod report;
 pub mod run;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -79,6 +79,7 @@ fn help_names_what_can_be_typed() {
             &["analyze", "--help"],
             &[
                 "--events",
+                "--report",
                 "--interval",
                 "--workers",
                 "--flows",

@@ -1,24 +1,22 @@
-//! `resetscope analyze`: recorded captures in, summaries and events out.
+//! `resetscope analyze`: recorded captures in, summaries, events and a report out.
 
-use std::fs::Metadata;
 use std::io::{self, IsTerminal};
 use std::num::NonZero;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use resetscope_core::engine::Config;
 
+use crate::report::Ending;
 use crate::run::{Plan, run};
 use crate::source::{self, Input, Options, Progress};
 
 use super::args::Analyze;
 use super::exit::Outcome;
-use super::output;
+use super::{output, report};
 
 /// Inputs shorter than this are through before a progress bar would be read.
 const PROGRESS_BYTES_MIN: u64 = 64 << 20;
@@ -32,18 +30,26 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     let source = source::open(inputs, &options)?;
     output::stop_on_signals(&stop)?;
     if let Some(events) = &args.events {
-        refuse_input(events, &args.files)?;
+        output::refuse_input("events", events, &args.files)?;
     }
+    let mut report = report::create(&args.report, &args.files, args.events.as_deref())?;
     let mut output = output::open(args.events.as_deref(), args.format, args.top)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
-    let damage = run(&plan(args), source, &mut output, &stop, &watch)?;
+    let mut sinks = report::sinks(&mut report, &mut output);
+    let ran = run(&plan(args), source, &mut sinks, &stop, &watch);
+    drop(sinks);
+    let damage = ran?;
     bar.finish_and_clear();
-    output.flush().context("cannot write the results")?;
+    let flushed = output.flush();
     let outcome = Outcome::of(&damage);
     if stop.load(Ordering::Relaxed) && !args.quiet {
         eprintln!("resetscope: stopped early; the results cover what was read until then");
     }
+    if let Some(report) = report {
+        report.finish(&Ending { damage: &damage, stopped: stop.load(Ordering::Relaxed) })?;
+    }
+    flushed.context("cannot write the results")?;
     Ok(outcome)
 }
 
@@ -58,23 +64,6 @@ fn plan(args: &Analyze) -> Plan {
             flows: usize::try_from(args.flows).unwrap_or(usize::MAX),
             ..Config::default()
         },
-    }
-}
-
-/// Refuses to write events over one of the captures, under whatever name.
-fn refuse_input(path: &Path, inputs: &[PathBuf]) -> Result<()> {
-    let identity = |path: &Path| {
-        let meta = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
-        Some((meta.dev(), meta.ino()))
-    };
-    let Some(target) = identity(path) else { return Ok(()) };
-    match inputs.iter().find(|input| identity(input) == Some(target)) {
-        Some(input) => bail!(
-            "cannot write events to {}: that is the capture {}; name another file",
-            path.display(),
-            input.display()
-        ),
-        None => Ok(()),
     }
 }
 

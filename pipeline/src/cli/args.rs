@@ -12,6 +12,7 @@ use crate::sink::Format;
 use super::bench::{BENCH, BENCH_EXAMPLES, Bench};
 use super::kernel_reasons::Keep;
 use super::monitor::{MONITOR, MONITOR_EXAMPLES, Monitor};
+use super::report::ReportArgs;
 
 /// Finds out who sent each TCP reset, and why.
 #[derive(Debug, Parser)]
@@ -38,6 +39,7 @@ const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
 const ANALYZE_EXAMPLES: &str = "Examples:\n  \
         resetscope analyze trace.pcap\n  \
         resetscope analyze --events resets.jsonl --interval 1m day/*.pcap.zst\n  \
+        resetscope analyze --report resets.html trace.pcap\n  \
         tcpdump -w - -i eth0 tcp | resetscope analyze --events - -\n\n\
         Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but an input was damaged \
         (results up to the damage are printed).";
@@ -89,6 +91,10 @@ pub struct Analyze {
     /// stderr.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportArgs,
 
     /// Print a summary for each interval of packet time, such as `10s`, `1m` or `1h`, counted from
     /// the first frame [default: one for the whole capture].

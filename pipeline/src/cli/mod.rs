@@ -10,6 +10,7 @@ pub mod kernel_reasons;
 pub mod monitor;
 mod output;
 mod privilege;
+pub mod report;
 pub mod serve;
 
 use std::process::ExitCode;

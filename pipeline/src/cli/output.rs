@@ -1,12 +1,13 @@
 //! Where results go, and how a run is told to stop: the same for every command that analyses.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::sink::{Format, Output};
@@ -33,6 +34,23 @@ pub(super) fn open(events: Option<&Path>, format: Format, top: usize) -> Result<
         Box::new(BufWriter::new(io::stdout()))
     };
     Ok(Output { format, top, summaries, events, kernel: None, several: false })
+}
+
+/// Refuses to write `what` over one of the captures, under whatever name.
+pub(super) fn refuse_input(what: &str, path: &Path, inputs: &[PathBuf]) -> Result<()> {
+    let identity = |path: &Path| {
+        let meta = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+        Some((meta.dev(), meta.ino()))
+    };
+    let Some(target) = identity(path) else { return Ok(()) };
+    match inputs.iter().find(|input| identity(input) == Some(target)) {
+        Some(input) => bail!(
+            "cannot write {what} to {}: that is the capture {}; name another file",
+            path.display(),
+            input.display()
+        ),
+        None => Ok(()),
+    }
 }
 
 /// Lets the first SIGINT or SIGTERM set the flag; the second ends the program at once.

@@ -15,7 +15,7 @@ pub mod reasons;
 pub mod roles;
 pub mod text;
 pub mod timeline;
-mod wireshark;
+pub(crate) mod wireshark;
 mod wrap;
 
 use std::fs;

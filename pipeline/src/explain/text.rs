@@ -185,7 +185,7 @@ fn remark(row: &Row) -> String {
 }
 
 /// A fact's value as a person reads it.
-pub(super) fn value(fact: Fact, value: i64) -> String {
+pub(crate) fn value(fact: Fact, value: i64) -> String {
     let us = |us: i64| lasting(us.unsigned_abs());
     match (fact.shape(), explain::fact::of(fact).unit) {
         (Shape::Flag, _) => if value != 0 { "yes" } else { "no" }.to_owned(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use resetscope_core::flow::key::FlowKey;
 
 /// The display filter of a flow, both directions.
-pub(super) fn flow_filter(key: &FlowKey) -> String {
+pub(crate) fn flow_filter(key: &FlowKey) -> String {
     let (a, b) = (key.ip(0), key.ip(1));
     let family = if a.is_ipv4() && b.is_ipv4() { "ip" } else { "ipv6" };
     format!(

@@ -6,6 +6,7 @@ pub mod kernel;
 pub mod summary;
 pub mod table;
 pub mod tee;
+pub mod until_closed;
 
 use std::io::{self, Write};
 

@@ -198,7 +198,8 @@ fn many(count: u64, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
-fn share(part: u64, whole: u64) -> String {
+/// A part of a whole in percent.
+pub(crate) fn share(part: u64, whole: u64) -> String {
     let permille = (u128::from(part) * 1000 + u128::from(whole) / 2) / u128::from(whole.max(1));
     format!("{}.{} %", permille / 10, permille % 10)
 }
@@ -216,7 +217,8 @@ pub(crate) fn lasting(us: u64) -> String {
     }
 }
 
-fn bytes(count: u64) -> String {
+/// A number of bytes that reads well.
+pub(crate) fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count} B"),
         1_000..1_000_000 => format!("{}.{} kB", count / 1_000, count % 1_000 / 100),
@@ -228,7 +230,7 @@ fn bytes(count: u64) -> String {
 }
 
 /// A date and time in UTC, by the proleptic Gregorian calendar.
-fn utc(time_ns: u64) -> String {
+pub(crate) fn utc(time_ns: u64) -> String {
     let seconds = time_ns / 1_000_000_000;
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (mut year, mut left) = (1970, days);

@@ -2,10 +2,11 @@
 //!
 //! [`fact`] says what a fact is and where that knowledge comes from, [`reading`] what one value of
 //! it says and for or against which sub-causes it argues, [`subcause`] what a sub-cause means and
-//! how it would show. The readings explain a verdict afterwards; they do not make it. The rules do,
+//! how it would show, [`author`] whose hand it claims. The readings explain a verdict afterwards; they do not make it. The rules do,
 //! by whole patterns, so a verdict may stand although a single reading argues against it, and a
 //! person should see that.
 
+pub mod author;
 pub mod fact;
 pub mod reading;
 pub mod subcause;

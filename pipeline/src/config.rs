@@ -4,6 +4,7 @@
 //! and the same bounds hold on the command line.
 
 mod file;
+mod size;
 mod value;
 
 use std::path::PathBuf;
@@ -12,9 +13,11 @@ use resetscope_core::limits::FLOWS_DEFAULT;
 use serde::{Deserialize, Serialize};
 
 pub use file::{ConfigError, read, text};
+pub use size::Size;
 pub use value::{Cores, Length, Within};
 
 use crate::sink::Format;
+use crate::sink::file::Rotation;
 
 /// Threads that analyse live traffic: more than the engine has shards make no sense.
 pub type Workers = Within<1, 64>;
@@ -27,6 +30,9 @@ pub type Snaplen = Within<64, 262_144>;
 
 /// Microseconds of looking at an empty ring, up to a second.
 pub type BusyPoll = Within<0, 1_000_000>;
+
+/// Complete files to keep.
+pub type Keep = Within<1, 1_000_000>;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +60,10 @@ pub struct Config {
     pub flows: Flows,
     /// The user to become once the tap is open.
     pub user: Option<String>,
+    /// The key with which addresses are masked, or the file that holds it.
+    pub privacy: Option<String>,
+    /// Files of results.
+    pub files: Files,
     /// What only AF_PACKET has.
     pub af_packet: AfPacket,
 }
@@ -72,6 +82,8 @@ impl Default for Config {
             cores: None,
             flows: Within::constant::<{ FLOWS_DEFAULT as u64 }>(),
             user: None,
+            privacy: None,
+            files: Files::default(),
             af_packet: AfPacket::default(),
         }
     }
@@ -119,6 +131,36 @@ impl Default for AfPacket {
             block_kib: Within::constant::<256>(),
             block_timeout_ms: Within::constant::<10>(),
             busy_poll_us: Within::constant::<0>(),
+        }
+    }
+}
+
+/// The part of the configuration that is about files of results.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Where summaries go besides stdout.
+    pub summaries: Option<PathBuf>,
+    /// Where the log of HdrHistograms goes.
+    pub histograms: Option<PathBuf>,
+    /// Size at which a new file begins.
+    pub rotate_size: Option<Size>,
+    /// Time after which a new file begins.
+    pub rotate_every: Option<Length>,
+    /// Complete files to keep; all if not given.
+    pub rotate_keep: Option<Keep>,
+}
+
+impl Files {
+    /// When files are complete.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        Rotation {
+            size: self.rotate_size.map(Size::get),
+            every_ns: self
+                .rotate_every
+                .map(|length| u64::try_from(length.get().as_nanos()).unwrap_or(u64::MAX)),
+            keep: self.rotate_keep.map(Within::as_usize),
         }
     }
 }

@@ -18,7 +18,9 @@ use crate::source::{self, Input, Options, Progress};
 
 use super::args::Analyze;
 use super::exit::Outcome;
-use super::output;
+use super::output::{self, Outputs};
+use super::privacy;
+use crate::config;
 
 /// Inputs shorter than this are through before a progress bar would be read.
 const PROGRESS_BYTES_MIN: u64 = 64 << 20;
@@ -31,21 +33,33 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     // While inputs are being opened there is nothing to tell, and a signal may end the program.
     let source = source::open(inputs, &options)?;
     output::stop_on_signals(&stop)?;
-    if let Some(events) = &args.events {
-        refuse_input(events, &args.files)?;
+    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
+    let mut files = config::Files::default();
+    args.output_files.clone().over(&mut files);
+    let request = output::Request {
+        events: args.events.as_deref(),
+        format: args.format,
+        top: args.top,
+        files: &files,
+    };
+    for path in request.paths() {
+        refuse_input(path, &args.files)?;
     }
-    let mut output = output::open(args.events.as_deref(), args.format, args.top)?;
+    let mut outputs = Outputs::new(&request)?;
+    outputs.open_files(&request)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
-    let damage = run(&plan(args), source, &mut output, &stop, &watch)?;
+    let ran = run(&plan(args), source, &mut outputs.sink(mask), &stop, &watch);
     bar.finish_and_clear();
-    output.flush().context("cannot write the results")?;
+    let missing = outputs.end().context("cannot write the results");
+    let damage = ran?;
     for damage in &damage {
         eprintln!("resetscope: {damage}");
     }
     if stop.load(Ordering::Relaxed) && !args.quiet {
         eprintln!("resetscope: stopped early; the results cover what was read until then");
     }
+    output::refuse_missing(missing?)?;
     Ok(if damage.is_empty() { Outcome::Done } else { Outcome::Damaged })
 }
 
@@ -63,7 +77,7 @@ fn plan(args: &Analyze) -> Plan {
     }
 }
 
-/// Refuses to write events over one of the captures, under whatever name.
+/// Refuses to write results over one of the captures, under whatever name.
 fn refuse_input(path: &Path, inputs: &[PathBuf]) -> Result<()> {
     let identity = |path: &Path| {
         let meta = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
@@ -72,7 +86,7 @@ fn refuse_input(path: &Path, inputs: &[PathBuf]) -> Result<()> {
     let Some(target) = identity(path) else { return Ok(()) };
     match inputs.iter().find(|input| identity(input) == Some(target)) {
         Some(input) => bail!(
-            "cannot write events to {}: that is the capture {}; name another file",
+            "cannot write to {}: that is the capture {}; name another file",
             path.display(),
             input.display()
         ),

@@ -9,7 +9,9 @@ use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
+use super::files::Files;
 use super::monitor::{MONITOR, MONITOR_EXAMPLES, Monitor};
+use super::privacy::Privacy;
 
 /// Finds out who sent each TCP reset, and why.
 #[derive(Debug, Parser)]
@@ -36,6 +38,7 @@ const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
 const ANALYZE_EXAMPLES: &str = "Examples:\n  \
         resetscope analyze trace.pcap\n  \
         resetscope analyze --events resets.jsonl --interval 1m day/*.pcap.zst\n  \
+        resetscope analyze --events resets.csv --privacy key.hex trace.pcap\n  \
         tcpdump -w - -i eth0 tcp | resetscope analyze --events - -\n\n\
         Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but an input was damaged \
         (results up to the damage are printed).";
@@ -77,10 +80,15 @@ pub struct Analyze {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 
-    /// Write one JSON object a reset to this file. `-` gives them stdout, and the summary goes to
-    /// stderr.
+    /// Write each reset to this file: as CSV if it ends in .csv, as Parquet if it ends in .parquet
+    /// (in builds with the feature `parquet`), otherwise as JSON, one object a line. `-` gives them
+    /// stdout, and the summary goes to stderr.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
+
+    /// Files of results.
+    #[command(flatten)]
+    pub output_files: Files,
 
     /// Print a summary for each interval of packet time, such as `10s`, `1m` or `1h`, counted from
     /// the first frame [default: one for the whole capture].
@@ -105,6 +113,10 @@ pub struct Analyze {
     /// short meanwhile.
     #[arg(long)]
     pub no_mmap: bool,
+
+    /// Masked addresses.
+    #[command(flatten)]
+    pub privacy: Privacy,
 
     /// No progress and no remarks; results and errors only.
     #[arg(long, short)]
@@ -152,6 +164,10 @@ pub struct Explain {
     /// Read files instead of mapping them into memory, as in `analyze`.
     #[arg(long)]
     pub no_mmap: bool,
+
+    /// Masked addresses.
+    #[command(flatten)]
+    pub privacy: Privacy,
 
     /// No progress.
     #[arg(long, short)]

@@ -4,8 +4,10 @@ mod analyze;
 pub mod args;
 mod exit;
 mod explain;
+pub mod files;
 pub mod monitor;
 mod output;
+pub mod privacy;
 mod privilege;
 
 use std::process::ExitCode;

@@ -10,6 +10,9 @@ use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
 
 use super::exit::Outcome;
+use super::files::Files;
+use super::output::Outputs;
+use super::privacy::{self, Privacy};
 use super::{output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
 use crate::live::filter::Expression;
@@ -57,8 +60,9 @@ pub struct Monitor {
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
-    /// Write one JSON object a reset to this file. `-` gives them stdout, and the summaries go to
-    /// stderr.
+    /// Write each reset to this file: as CSV if it ends in .csv, as Parquet if it ends in .parquet
+    /// (in builds with the feature `parquet`), otherwise as JSON, one object a line. `-` gives them
+    /// stdout, and the summaries go to stderr.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
 
@@ -100,6 +104,14 @@ pub struct Monitor {
     /// No remarks; results, warnings and errors only.
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Files of results.
+    #[command(flatten)]
+    pub files: Files,
+
+    /// Masked addresses.
+    #[command(flatten)]
+    pub privacy: Privacy,
 }
 
 impl Monitor {
@@ -123,6 +135,8 @@ impl Monitor {
         config.af_packet.filter = self.filter.or(config.af_packet.filter);
         config.af_packet.promiscuous &= !self.no_promiscuous;
         config.quiet |= self.quiet;
+        self.files.over(&mut config.files);
+        config.privacy = self.privacy.privacy.or(config.privacy);
         Ok(config)
     }
 }
@@ -146,16 +160,38 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     let plan = plan(&config)?;
     let signals = listen()?;
     let tap = Tap::open(&plan)?;
-    let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
+    let mask = privacy::mask(config.privacy.as_deref())?;
+    let request = output::Request {
+        events: config.events.as_deref(),
+        format: config.format,
+        top: config.top,
+        files: &config.files,
+    };
+    let mut outputs = Outputs::new(&request)?;
+    // A file that is renamed at the end is for whoever the program is then.
+    let early = !request.renames();
+    if early {
+        outputs.open_files(&request)?;
+    }
     privilege::drop_all(config.user.as_deref())?;
+    if !early {
+        outputs.open_files(&request)?;
+    }
+    outputs.files.on_trouble(|trouble| {
+        eprintln!("resetscope: {trouble}: {}; trying again at each interval", trouble.cause);
+    });
     let quiet = config.quiet;
     let notify = |notice: &Notice| {
         if notice.is_warning() || !quiet {
             eprintln!("resetscope: {notice}");
         }
     };
-    run(&plan, tap, &mut output, &signals, &notify)?;
-    output.flush().context("cannot write the results")?;
+    let ran = run(&plan, tap, &mut outputs.sink(mask), &signals, &notify);
+    let missing = outputs.end().context("cannot write the results");
+    ran?;
+    for unwritten in missing? {
+        eprintln!("resetscope: {unwritten}: {}", unwritten.cause);
+    }
     Ok(Outcome::Done)
 }
 

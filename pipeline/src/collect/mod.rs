@@ -21,6 +21,7 @@ use order::{Item, Order};
 use top::Top;
 
 /// One interval of all workers.
+#[derive(Default)]
 pub struct Summary {
     /// The interval.
     pub span: Span,
@@ -43,6 +44,26 @@ pub trait Sink {
     /// # Errors
     /// When it cannot be written.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        (**self).event(event)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        (**self).summary(summary)
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        (**self).event(event)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        (**self).summary(summary)
+    }
 }
 
 #[derive(Default)]

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::Config;
 
 /// Names of all keys; those of a table behind its name and a dot.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 26] = [
     "interface",
     "interval",
     "duration",
@@ -22,6 +22,13 @@ const KEYS: [&str; 19] = [
     "cores",
     "flows",
     "user",
+    "privacy",
+    "files",
+    "files.summaries",
+    "files.histograms",
+    "files.rotate_size",
+    "files.rotate_every",
+    "files.rotate_keep",
     "af_packet",
     "af_packet.filter",
     "af_packet.snaplen",

@@ -2,14 +2,18 @@
 
 pub mod community_id;
 pub mod event;
+pub mod file;
+pub mod mask;
 pub mod summary;
 pub mod table;
+pub mod tee;
 
 use std::io::{self, Write};
 
 use resetscope_core::judge::event::Event;
 
 use crate::collect::{Sink, Summary};
+use file::News;
 
 /// How summaries are written.
 #[derive(
@@ -23,7 +27,7 @@ pub enum Format {
     Json,
 }
 
-/// Writes summaries to one place and events, if wanted, to another.
+/// Writes summaries to one stream and events, if wanted, to another.
 pub struct Output {
     /// How summaries are written.
     pub format: Format,
@@ -35,6 +39,8 @@ pub struct Output {
     pub events: Option<Box<dyn Write>>,
     /// A summary was written before: text needs an empty line between two.
     pub several: bool,
+    /// What could not be written to files: each summary tells how much since the one before.
+    pub unwritten: News,
 }
 
 impl Output {
@@ -60,12 +66,22 @@ impl Sink for Output {
 
     fn summary(&mut self, judged: &Summary) -> io::Result<()> {
         match self.format {
-            Format::Json => summary::write(&mut self.summaries, judged, self.top)?,
+            Format::Json => {
+                let unwritten = self.unwritten.take();
+                summary::write_with(&mut self.summaries, judged, self.top, unwritten)?;
+            }
             Format::Table => {
                 if self.several {
                     writeln!(self.summaries)?;
                 }
                 table::write(&mut self.summaries, judged, self.top)?;
+                match self.unwritten.take() {
+                    0 => {}
+                    1 => writeln!(self.summaries, "1 record could not be written to a file.")?,
+                    more => {
+                        writeln!(self.summaries, "{more} records could not be written to files.")?;
+                    }
+                }
             }
         }
         self.several = true;

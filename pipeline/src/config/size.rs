@@ -65,7 +65,7 @@ impl TryFrom<String> for Size {
 impl fmt::Display for Size {
     /// In the largest unit that leaves a whole number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, factor): &&(&str, u64)| self.0 % factor == 0;
+        let fits = |(_, factor): &&(&str, u64)| self.0.is_multiple_of(*factor);
         match UNITS.iter().filter(fits).max_by_key(|(_, factor)| *factor) {
             Some((name, factor)) => write!(f, "{}{name}", self.0 / factor),
             None => write!(f, "{}B", self.0),

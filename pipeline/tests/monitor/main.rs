@@ -11,6 +11,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+mod files;
 mod net;
 mod program;
 mod raw;

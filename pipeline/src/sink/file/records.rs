@@ -33,6 +33,9 @@ fn missing(lost: u64) -> String {
     }
 }
 
+/// Told of a failure.
+type Tell = Box<dyn Fn(&Unwritten)>;
+
 /// Where a file is.
 enum State {
     /// There is none until the next record.
@@ -63,7 +66,7 @@ pub struct Records<R> {
     trouble: Option<io::Error>,
     /// Records that are missing so far.
     lost: u64,
-    tell: Option<Box<dyn Fn(&Unwritten)>>,
+    tell: Option<Tell>,
     losses: Losses,
 }
 
@@ -210,6 +213,11 @@ impl<R> Records<R> {
             State::Closed => return Ok(()),
             State::Closing(spool) => spool,
             State::Open(mut spool) => {
+                // A file that the disk does not take stays open: records can wait for it.
+                if let Err(error) = spool.write() {
+                    self.state = State::Open(spool);
+                    return Err(error);
+                }
                 self.encoder.end(&mut spool.waiting)?;
                 spool
             }

@@ -218,7 +218,11 @@ impl<R> Records<R> {
                     self.state = State::Open(spool);
                     return Err(error);
                 }
-                self.encoder.end(&mut spool.waiting)?;
+                if let Err(error) = self.encoder.end(&mut spool.waiting) {
+                    self.state = State::Open(spool);
+                    self.give_up();
+                    return Err(error);
+                }
                 spool
             }
         };

@@ -86,10 +86,6 @@ pub struct Analyze {
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
 
-    /// Files of results.
-    #[command(flatten)]
-    pub output_files: Files,
-
     /// Print a summary for each interval of packet time, such as `10s`, `1m` or `1h`, counted from
     /// the first frame [default: one for the whole capture].
     #[arg(long, value_name = "DURATION", value_parser = interval)]
@@ -121,6 +117,10 @@ pub struct Analyze {
     /// No progress and no remarks; results and errors only.
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Files of results; last, for what follows a heading stands below it.
+    #[command(flatten)]
+    pub output_files: Files,
 }
 
 /// How a story is told.

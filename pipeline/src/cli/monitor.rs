@@ -105,13 +105,13 @@ pub struct Monitor {
     #[arg(long, short)]
     pub quiet: bool,
 
-    /// Files of results.
-    #[command(flatten)]
-    pub files: Files,
-
     /// Masked addresses.
     #[command(flatten)]
     pub privacy: Privacy,
+
+    /// Files of results; last, for what follows a heading stands below it.
+    #[command(flatten)]
+    pub files: Files,
 }
 
 impl Monitor {

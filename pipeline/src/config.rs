@@ -6,6 +6,7 @@
 mod dpdk;
 mod file;
 mod listen;
+mod size;
 mod value;
 
 use std::path::PathBuf;
@@ -16,9 +17,11 @@ use serde::{Deserialize, Serialize};
 pub use dpdk::Dpdk;
 pub use file::{ConfigError, read, text};
 pub use listen::Listen;
+pub use size::Size;
 pub use value::{Cores, Length, Within};
 
 use crate::sink::Format;
+use crate::sink::file::Rotation;
 
 /// Threads that analyse live traffic: more than the engine has shards make no sense.
 pub type Workers = Within<1, 64>;
@@ -34,6 +37,8 @@ pub type BusyPoll = Within<0, 1_000_000>;
 
 /// Services that metrics name: each is up to eight time series.
 pub type ServicesNamed = Within<0, 1000>;
+/// Complete files to keep.
+pub type Keep = Within<1, 1_000_000>;
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +68,10 @@ pub struct Config {
     pub user: Option<String>,
     /// Whether to ask the kernel why it sent its own resets.
     pub kernel_reasons: bool,
+    /// The key with which addresses are masked, or the file that holds it.
+    pub privacy: Option<String>,
+    /// Files of results.
+    pub files: Files,
     /// What only AF_PACKET has.
     pub af_packet: AfPacket,
     /// Network faces.
@@ -87,6 +96,8 @@ impl Default for Config {
             flows: Within::constant::<{ FLOWS_DEFAULT as u64 }>(),
             user: None,
             kernel_reasons: false,
+            privacy: None,
+            files: Files::default(),
             af_packet: AfPacket::default(),
             serve: Serve::default(),
             dpdk: None,
@@ -156,5 +167,35 @@ pub struct Serve {
 impl Default for Serve {
     fn default() -> Self {
         Self { metrics: None, http: None, services: Within::constant::<10>() }
+    }
+}
+
+/// The part of the configuration that is about files of results.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Where summaries go besides stdout.
+    pub summaries: Option<PathBuf>,
+    /// Where the log of HdrHistograms goes.
+    pub histograms: Option<PathBuf>,
+    /// Size at which a new file begins.
+    pub rotate_size: Option<Size>,
+    /// Time after which a new file begins.
+    pub rotate_every: Option<Length>,
+    /// Complete files to keep; all if not given.
+    pub rotate_keep: Option<Keep>,
+}
+
+impl Files {
+    /// When files are complete.
+    #[must_use]
+    pub fn rotation(&self) -> Rotation {
+        Rotation {
+            size: self.rotate_size.map(Size::get),
+            every_ns: self
+                .rotate_every
+                .map(|length| u64::try_from(length.get().as_nanos()).unwrap_or(u64::MAX)),
+            keep: self.rotate_keep.map(Within::as_usize),
+        }
     }
 }

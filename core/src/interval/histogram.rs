@@ -4,7 +4,7 @@
 //! `saturating_record` on a resizable histogram would do that at its *current* size, so these never
 //! resize.
 
-use hdrhistogram::Histogram;
+use hdrhistogram::{CreationError, Histogram};
 
 /// Significant decimal digits kept.
 const DIGITS: u8 = 3;
@@ -71,12 +71,20 @@ impl Histograms {
         Self::default()
     }
 
+    /// A histogram of the shape that all have, without values.
+    ///
+    /// # Errors
+    /// None occurs: the bounds are right.
+    pub fn empty() -> Result<Histogram<u64>, CreationError> {
+        Histogram::new_with_bounds(1, HIGHEST, DIGITS)
+    }
+
     /// Records one value; values beyond the range count as its end.
     #[inline]
     pub fn record(&mut self, metric: Metric, value: u64) {
         let Some(slot) = self.all.get_mut(metric as usize) else { return };
         if slot.is_none() {
-            *slot = Histogram::new_with_bounds(1, HIGHEST, DIGITS).ok().map(Box::new);
+            *slot = Self::empty().ok().map(Box::new);
         }
         if let Some(histogram) = slot {
             // Within the bounds, so the only error there is cannot occur.

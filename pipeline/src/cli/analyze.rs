@@ -16,7 +16,9 @@ use crate::source::{self, Input, Options, Progress};
 
 use super::args::Analyze;
 use super::exit::Outcome;
-use super::{output, report};
+use super::output::{self, Outputs};
+use super::{privacy, report};
+use crate::config;
 
 /// Inputs shorter than this are through before a progress bar would be read.
 const PROGRESS_BYTES_MIN: u64 = 64 << 20;
@@ -29,19 +31,29 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     // While inputs are being opened there is nothing to tell, and a signal may end the program.
     let source = source::open(inputs, &options)?;
     output::stop_on_signals(&stop)?;
-    if let Some(events) = &args.events {
-        output::refuse_input("events", events, &args.files)?;
+    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
+    let mut files = config::Files::default();
+    args.output_files.clone().over(&mut files);
+    let request = output::Request {
+        events: args.events.as_deref(),
+        format: args.format,
+        top: args.top,
+        files: &files,
+    };
+    for path in request.paths() {
+        output::refuse_input("results", path, &args.files)?;
     }
-    let mut report = report::create(&args.report, &args.files, args.events.as_deref())?;
-    let mut output = output::open(args.events.as_deref(), args.format, args.top)?;
+    let mut report = report::create(&args.report, &args.files, &request.paths())?;
+    let mut outputs = Outputs::new(&request)?;
+    outputs.open_files(&request)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
-    let mut sinks = report::sinks(&mut report, &mut output);
-    let ran = run(&plan(args), source, &mut sinks, &stop, &watch);
-    drop(sinks);
-    let damage = ran?;
+    let mut sink = outputs.sink(mask, report::others(&mut report));
+    let ran = run(&plan(args), source, &mut sink, &stop, &watch);
+    drop(sink);
     bar.finish_and_clear();
-    let flushed = output.flush();
+    let missing = outputs.end().context("cannot write the results");
+    let damage = ran?;
     let outcome = Outcome::of(&damage);
     if stop.load(Ordering::Relaxed) && !args.quiet {
         eprintln!("resetscope: stopped early; the results cover what was read until then");
@@ -49,7 +61,7 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     if let Some(report) = report {
         report.finish(&Ending { damage: &damage, stopped: stop.load(Ordering::Relaxed) })?;
     }
-    flushed.context("cannot write the results")?;
+    output::refuse_missing(missing?)?;
     Ok(outcome)
 }
 

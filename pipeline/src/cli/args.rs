@@ -10,8 +10,10 @@ use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
 use super::bench::{BENCH, BENCH_EXAMPLES, Bench};
+use super::files::Files;
 use super::kernel_reasons::Keep;
 use super::monitor::{MONITOR, MONITOR_EXAMPLES, Monitor};
+use super::privacy::Privacy;
 use super::report::ReportArgs;
 
 /// Finds out who sent each TCP reset, and why.
@@ -40,6 +42,7 @@ const ANALYZE_EXAMPLES: &str = "Examples:\n  \
         resetscope analyze trace.pcap\n  \
         resetscope analyze --events resets.jsonl --interval 1m day/*.pcap.zst\n  \
         resetscope analyze --report resets.html trace.pcap\n  \
+        resetscope analyze --events resets.csv --privacy key.hex trace.pcap\n  \
         tcpdump -w - -i eth0 tcp | resetscope analyze --events - -\n\n\
         Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but an input was damaged \
         (results up to the damage are printed).";
@@ -87,8 +90,9 @@ pub struct Analyze {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
 
-    /// Write one JSON object a reset to this file. `-` gives them stdout, and the summary goes to
-    /// stderr.
+    /// Write each reset to this file: as CSV if it ends in .csv, as Parquet if it ends in .parquet
+    /// (in builds with the feature `parquet`), otherwise as JSON, one object a line. `-` gives them
+    /// stdout, and the summary goes to stderr.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
 
@@ -120,9 +124,17 @@ pub struct Analyze {
     #[arg(long)]
     pub no_mmap: bool,
 
+    /// Masked addresses.
+    #[command(flatten)]
+    pub privacy: Privacy,
+
     /// No progress and no remarks; results and errors only.
     #[arg(long, short)]
     pub quiet: bool,
+
+    /// Files of results; last, for what follows a heading stands below it.
+    #[command(flatten)]
+    pub output_files: Files,
 }
 
 /// How a story is told.
@@ -166,6 +178,10 @@ pub struct Explain {
     /// Read files instead of mapping them into memory, as in `analyze`.
     #[arg(long)]
     pub no_mmap: bool,
+
+    /// Masked addresses.
+    #[command(flatten)]
+    pub privacy: Privacy,
 
     /// No progress.
     #[arg(long, short)]

@@ -6,18 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use resetscope_core::engine::Config;
 
 use crate::explain::choose::Target;
 use crate::explain::list::List;
-use crate::explain::{Request, json, text};
+use crate::explain::{ExplainError, Request, json, text};
 use crate::run::{Plan, run};
+use crate::sink::mask::behind;
 use crate::source::{Options, Progress};
 
 use super::analyze::progress_bar;
 use super::args::{Explain, Telling};
 use super::exit::Outcome;
+use super::privacy;
 
 /// Runs `explain`.
 pub(super) fn explain(args: &Explain) -> Result<Outcome> {
@@ -27,19 +29,28 @@ pub(super) fn explain(args: &Explain) -> Result<Outcome> {
         if args.quiet { indicatif::ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let mut out = BufWriter::new(io::stdout());
+    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     let target = args.frame.map(Target::Frame).or(args.flow.map(Target::Flow));
     let json = args.format == Telling::Json;
     let damage = match target {
         None => {
             let stop = Arc::new(AtomicBool::new(false));
             let mut list = List::new(&mut out, json);
-            let damage = run(&request.plan, source, &mut list, &stop, &watch)?;
+            let damage = run(&request.plan, source, &mut behind(mask, &mut list), &stop, &watch)?;
             list.end().context("cannot write the list")?;
             damage
         }
         Some(target) => {
             drop(source);
-            let story = request.tell(&target, &watch)?;
+            let mut story = match request.tell(&target, &watch) {
+                Err(ExplainError::NoReset { .. }) if mask.is_some() => {
+                    bail!("no reset was found on that flow")
+                }
+                told => told?,
+            };
+            if let Some(mask) = mask {
+                story.event = mask.event(&story.event);
+            }
             let tell = if json { json::write } else { text::write };
             tell(&mut out, &story).context("cannot write the story")?;
             story.damage

@@ -11,7 +11,10 @@ use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
 
 use super::exit::Outcome;
+use super::files::Files;
 use super::kernel_reasons::KernelReasons;
+use super::output::{Others, Outputs};
+use super::privacy::{self, Privacy};
 use super::serve::{self, Serve, Server};
 use super::{dpdk, output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Dpdk, Flows, Length, Snaplen, Workers};
@@ -23,7 +26,6 @@ use crate::live::tracepoint::Tracepoint;
 use crate::live::{Plan, Signals, run};
 use crate::sink::Format;
 use crate::sink::kernel::Kernel;
-use crate::sink::tee::Tee;
 
 pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
         Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
@@ -68,8 +70,9 @@ pub struct Monitor {
     #[arg(long, value_enum)]
     pub format: Option<Format>,
 
-    /// Write one JSON object a reset to this file. `-` gives them stdout, and the summaries go to
-    /// stderr.
+    /// Write each reset to this file: as CSV if it ends in .csv, as Parquet if it ends in .parquet
+    /// (in builds with the feature `parquet`), otherwise as JSON, one object a line. `-` gives them
+    /// stdout, and the summaries go to stderr.
     #[arg(long, value_name = "PATH")]
     pub events: Option<PathBuf>,
 
@@ -119,6 +122,14 @@ pub struct Monitor {
     /// Network faces.
     #[command(flatten)]
     pub serve: Serve,
+
+    /// Masked addresses.
+    #[command(flatten)]
+    pub privacy: Privacy,
+
+    /// Files of results; last, for what follows a heading stands below it.
+    #[command(flatten)]
+    pub files: Files,
 }
 
 impl Monitor {
@@ -147,6 +158,8 @@ impl Monitor {
         config.kernel_reasons |= self.kernel.kernel_reasons;
         config.quiet |= self.quiet;
         self.serve.over(&mut config.serve);
+        self.files.over(&mut config.files);
+        config.privacy = self.privacy.privacy.or(config.privacy);
         Ok(config)
     }
 }
@@ -196,6 +209,33 @@ fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan) -> Result<Outcome> {
     )
 }
 
+/// Opens the outputs, and gives up all privileges.
+fn open_outputs(config: &Config, tracepoint: Option<&Tracepoint>) -> Result<Outputs> {
+    let request = output::Request {
+        events: config.events.as_deref(),
+        format: config.format,
+        top: config.top,
+        files: &config.files,
+    };
+    let mut outputs = Outputs::new(&request)?;
+    if let Some(tracepoint) = tracepoint {
+        outputs.ask(Kernel::new(tracepoint.accounts()));
+    }
+    // A file that is renamed at the end is for whoever the program is then.
+    let early = !request.renames();
+    if early {
+        outputs.open_files(&request)?;
+    }
+    privilege::drop_all(config.user.as_deref())?;
+    if !early {
+        outputs.open_files(&request)?;
+    }
+    outputs.files.on_trouble(|trouble| {
+        eprintln!("resetscope: {trouble}: {}; trying again at each interval", trouble.cause);
+    });
+    Ok(outputs)
+}
+
 /// Runs what has been opened, without privileges.
 fn watch<B: Backend>(
     config: &Config,
@@ -203,11 +243,10 @@ fn watch<B: Backend>(
     backend: B,
     signals: &Signals,
 ) -> Result<Outcome> {
+    let mask = privacy::mask(config.privacy.as_deref())?;
     let bound = serve::open(&config.serve)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
-    let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
-    output.kernel = tracepoint.as_ref().map(|tracepoint| Kernel::new(tracepoint.accounts()));
-    privilege::drop_all(config.user.as_deref())?;
+    let mut outputs = open_outputs(config, tracepoint.as_ref())?;
     let server = serve::start(bound, config)?;
     let quiet = config.quiet;
     let notify = |notice: &Notice| {
@@ -218,14 +257,18 @@ fn watch<B: Backend>(
             server.tap(listening, notice.to_string());
         }
     };
-    let mut sinks = Tee::default().with(&mut output);
+    let mut others = Others::default();
     if let Some(publisher) = server.as_ref().map(Server::publisher) {
-        sinks = sinks.with(publisher);
+        others.sinks = others.sinks.with(publisher);
     }
-    let ran = run(plan, backend, tracepoint, &mut sinks, signals, &notify);
-    drop(sinks);
+    let mut sink = outputs.sink(mask, others);
+    let ran = run(plan, backend, tracepoint, &mut sink, signals, &notify);
+    drop(sink);
+    let missing = outputs.end().context("cannot write the results");
     ran?;
-    output.flush().context("cannot write the results")?;
+    for unwritten in missing? {
+        eprintln!("resetscope: {unwritten}: {}", unwritten.cause);
+    }
     Ok(Outcome::Done)
 }
 

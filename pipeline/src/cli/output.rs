@@ -1,39 +1,190 @@
 //! Where results go, and how a run is told to stop: the same for every command that analyses.
 
-use std::fs::{File, Metadata};
+use std::cell::RefCell;
+use std::fs::{FileType, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use crate::collect::Sink;
+use crate::config;
+use crate::sink::file::{Files, News, Unwritten};
+use crate::sink::kernel::{Asked, Kernel};
+use crate::sink::mask::{Mask, behind};
+use crate::sink::tee::Tee;
+use crate::sink::until_closed::UntilClosed;
 use crate::sink::{Format, Output};
 
-/// Bytes of events that wait to be written to a file.
-const BUFFER: usize = 1 << 18;
+/// What is to be written, and where.
+pub(super) struct Request<'a> {
+    /// Where events go; `-` is stdout.
+    pub(super) events: Option<&'a Path>,
+    /// How summaries are written to stdout.
+    pub(super) format: Format,
+    /// Services and hosts that each summary lists.
+    pub(super) top: usize,
+    /// Other files, and when new ones begin.
+    pub(super) files: &'a config::Files,
+}
 
-/// Opens the outputs: summaries to stdout, events to `events`. Events to `-` have stdout to
-/// themselves, and the summaries go to stderr.
-pub(super) fn open(events: Option<&Path>, format: Format, top: usize) -> Result<Output> {
-    let to_stdout = events == Some(Path::new("-"));
-    let events: Option<Box<dyn Write>> = match events {
-        None => None,
-        Some(_) if to_stdout => Some(Box::new(BufWriter::new(io::stdout()))),
-        Some(path) => {
-            let file = File::create(path)
-                .with_context(|| format!("cannot write events to {}", path.display()))?;
-            Some(Box::new(BufWriter::with_capacity(BUFFER, file)))
+impl<'a> Request<'a> {
+    fn events_to_stdout(&self) -> bool {
+        self.events == Some(Path::new("-"))
+    }
+
+    fn events_file(&self) -> Option<&'a Path> {
+        self.events.filter(|path| *path != Path::new("-"))
+    }
+
+    /// All files, as they are called without rotation.
+    pub(super) fn paths(&self) -> Vec<&'a Path> {
+        let others = [self.files.summaries.as_deref(), self.files.histograms.as_deref()];
+        self.events_file().into_iter().chain(others.into_iter().flatten()).collect()
+    }
+
+    /// Whether files get their names only when they are complete.
+    pub(super) fn renames(&self) -> bool {
+        self.files.rotation().is_on()
+            || self.events.is_some_and(|path| path.extension().is_some_and(|end| end == "parquet"))
+    }
+
+    /// Refuses what makes no sense.
+    fn check(&self) -> Result<()> {
+        let (rotation, paths) = (self.files.rotation(), self.paths());
+        if rotation.keep.is_some() && !rotation.is_on() {
+            bail!(
+                "files to keep are of a series: say with --rotate-size or --rotate-every when a new one begins"
+            );
         }
-    };
-    let summaries: Box<dyn Write> = if to_stdout {
-        Box::new(BufWriter::new(io::stderr()))
-    } else {
-        Box::new(BufWriter::new(io::stdout()))
-    };
-    Ok(Output { format, top, summaries, events, kernel: None, several: false })
+        if rotation.is_on() && paths.is_empty() {
+            bail!("no file to rotate: name one with --events, --summaries or --histograms");
+        }
+        for (at, path) in paths.iter().enumerate() {
+            if *path == Path::new("-") {
+                bail!(
+                    "only events can go to stdout; summaries are there already with --format json"
+                );
+            }
+            let special = |kind: FileType| !kind.is_file() && !kind.is_dir();
+            if rotation.is_on() && path.metadata().is_ok_and(|about| special(about.file_type())) {
+                bail!("{} is no regular file, so it cannot be rotated", path.display());
+            }
+            let absolute = |path: &Path| std::path::absolute(path).ok();
+            if paths.iter().skip(at + 1).any(|other| absolute(other) == absolute(path)) {
+                bail!(
+                    "{} is named twice: each kind of result needs a file of its own",
+                    path.display()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Sinks beside stdout and files.
+#[derive(Default)]
+pub(super) struct Others<'a> {
+    pub(super) sinks: Tee<'a>,
+    /// Whether the run goes on when whoever reads stdout has seen enough.
+    pub(super) outlive_stdout: bool,
+}
+
+/// The outputs of a run.
+pub(super) struct Outputs {
+    /// Files; none before [`Self::open_files`].
+    pub(super) files: Files,
+    stdout: Output,
+}
+
+impl Outputs {
+    /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr.
+    pub(super) fn new(request: &Request<'_>) -> Result<Self> {
+        request.check()?;
+        let (summaries, events): (Box<dyn Write>, Option<Box<dyn Write>>) =
+            if request.events_to_stdout() {
+                let events = Box::new(BufWriter::new(io::stdout()));
+                (Box::new(BufWriter::new(io::stderr())), Some(events))
+            } else {
+                (Box::new(BufWriter::new(io::stdout())), None)
+            };
+        let files = Files::default();
+        let stdout = Output {
+            format: request.format,
+            top: request.top,
+            summaries,
+            events,
+            kernel: None,
+            several: false,
+            unwritten: News::new(files.losses()),
+        };
+        Ok(Self { files, stdout })
+    }
+
+    /// Opens all files.
+    pub(super) fn open_files(&mut self, request: &Request<'_>) -> Result<()> {
+        let rotation = request.files.rotation();
+        if let Some(path) = request.events_file() {
+            self.files.events(path, rotation)?;
+        }
+        if let Some(path) = &request.files.summaries {
+            self.files.summaries(path, rotation, request.top)?;
+        }
+        if let Some(path) = &request.files.histograms {
+            self.files.histograms(path, rotation)?;
+        }
+        Ok(())
+    }
+
+    /// Lets stdout and files tell the kernel's accounts; before files are opened.
+    pub(super) fn ask(&mut self, kernel: Kernel) {
+        let kernel = Rc::new(RefCell::new(kernel));
+        self.files.accounts(Rc::clone(&kernel));
+        self.stdout.kernel = Some(kernel);
+    }
+
+    /// All of them, and `others`, as one sink: behind the mask if there is one, so that nothing gets
+    /// past it.
+    pub(super) fn sink<'a>(
+        &'a mut self,
+        mask: Option<Mask>,
+        others: Others<'a>,
+    ) -> Box<dyn Sink + 'a> {
+        let kernel = self.stdout.kernel.clone();
+        // Files come first: the summary on stdout says what they could not take.
+        let sinks = others.sinks.with(&mut self.files);
+        let sinks = match others.outlive_stdout {
+            true => sinks.with(UntilClosed::new(&mut self.stdout)),
+            false => sinks.with(&mut self.stdout),
+        };
+        let sinks = behind(mask, sinks);
+        match kernel {
+            Some(kernel) => Box::new(Asked::new(kernel, sinks)),
+            None => sinks,
+        }
+    }
+
+    /// Completes all of them, and returns the files that lack something.
+    pub(super) fn end(mut self) -> io::Result<Vec<Unwritten>> {
+        let missing = self.files.end();
+        self.stdout.flush()?;
+        Ok(missing)
+    }
+}
+
+/// Files that lack something are an error; all but the first are told here.
+pub(super) fn refuse_missing(missing: Vec<Unwritten>) -> Result<()> {
+    let mut missing = missing.into_iter();
+    let Some(first) = missing.next() else { return Ok(()) };
+    for other in missing {
+        eprintln!("resetscope: {other}: {}", other.cause);
+    }
+    Err(first.into())
 }
 
 /// Refuses to write `what` over one of the captures, under whatever name.

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::output::refuse_input;
+use super::output::{Others, refuse_input};
 use crate::report::Report;
-use crate::sink::Output;
 use crate::sink::tee::Tee;
-use crate::sink::until_closed::UntilClosed;
 
 /// Arguments about the report.
 #[derive(Args, Debug)]
@@ -32,12 +30,12 @@ fn place(text: &str) -> Result<PathBuf, String> {
 pub(super) fn create(
     args: &ReportArgs,
     inputs: &[PathBuf],
-    events: Option<&Path>,
+    others: &[&Path],
 ) -> Result<Option<Report>> {
     let Some(path) = &args.path else { return Ok(None) };
     refuse_input("a report", path, inputs)?;
-    if events.is_some_and(|events| same_place(events, path)) {
-        bail!("events and report cannot both be {}; name another file", path.display());
+    if others.iter().any(|other| same_place(other, path)) {
+        bail!("another result goes to {}, too; name another file", path.display());
     }
     Ok(Some(Report::create(path, inputs)?))
 }
@@ -54,11 +52,10 @@ fn same_place(a: &Path, b: &Path) -> bool {
     place(a).is_some_and(|a| place(b) == Some(a))
 }
 
-/// The sinks of a run. A report comes first, and does not miss what the reader of the others is tired
-/// of.
-pub(super) fn sinks<'a>(report: &'a mut Option<Report>, output: &'a mut Output) -> Tee<'a> {
+/// The report beside the other outputs. It does not miss what the reader of stdout is tired of.
+pub(super) fn others(report: &mut Option<Report>) -> Others<'_> {
     match report {
-        Some(report) => Tee::default().with(report).with(UntilClosed::new(output)),
-        None => Tee::default().with(output),
+        Some(report) => Others { sinks: Tee::default().with(report), outlive_stdout: true },
+        None => Others::default(),
     }
 }

@@ -21,6 +21,7 @@ use order::{Item, Order};
 use top::Top;
 
 /// One interval of all workers.
+#[derive(Default)]
 pub struct Summary {
     /// The interval.
     pub span: Span,

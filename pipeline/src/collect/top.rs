@@ -56,6 +56,20 @@ impl Top {
         self.services.iter().map(|(key, tally)| (*key, tally))
     }
 
+    /// The same tallies under other addresses; `rename` must give each address one of its own.
+    #[must_use]
+    pub fn renamed(&self, rename: impl Fn(IpAddr) -> IpAddr) -> Self {
+        let services = self.services.iter();
+        let hosts = self.hosts.iter();
+        Self {
+            services: services
+                .map(|(&(address, port), tally)| ((rename(address), port), tally.clone()))
+                .collect(),
+            hosts: hosts.map(|(&address, tally)| (rename(address), tally.clone())).collect(),
+            uncounted: self.uncounted,
+        }
+    }
+
     /// The `n` services with the most events.
     #[must_use]
     pub fn services(&self, n: usize) -> Vec<((IpAddr, u16), &Tally)> {

@@ -54,5 +54,8 @@ const fn overload(shed: Shed) -> &'static str {
     match shed {
         Shed::TableFull => "the flow table was full",
         Shed::KernelDrop => "dropped by the kernel",
+        Shed::NicDrop => "dropped by the network device",
+        Shed::NicError => "broken on the wire",
+        Shed::NoBuffer => "no buffer was free",
     }
 }

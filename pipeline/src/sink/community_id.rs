@@ -14,19 +14,23 @@ const TCP: u8 = 6;
 /// The Community ID of a TCP flow.
 #[must_use]
 pub fn community_id(key: &FlowKey) -> String {
-    // The specification orders endpoints as the key does: by address bytes, then by port. Mapped
-    // IPv4 addresses share their prefix, so that they compare as the plain ones would.
+    // The specification orders endpoints by address bytes, then by port. Mapped IPv4 addresses share
+    // their prefix, so that they compare as the plain ones would. A key is ordered like that, unless
+    // its addresses were masked.
+    let end = |side: usize| (key.addr[side], key.port[side]);
+    let sides = if end(1) < end(0) { [1, 0] } else { [0, 1] };
     let mut hasher = Sha1::new();
     hasher.update(0u16.to_be_bytes());
-    for side in 0..2 {
+    for side in sides {
         match key.ip(side) {
             IpAddr::V4(v4) => hasher.update(v4.octets()),
             IpAddr::V6(v6) => hasher.update(v6.octets()),
         }
     }
     hasher.update([TCP, 0]);
-    hasher.update(key.port(0).to_be_bytes());
-    hasher.update(key.port(1).to_be_bytes());
+    for side in sides {
+        hasher.update(key.port(side).to_be_bytes());
+    }
     format!("1:{}", STANDARD.encode(hasher.finalize()))
 }
 

@@ -61,6 +61,11 @@ impl SubcauseName {
     }
 }
 
+/// What else it may have been, most likely first.
+fn alternatives(event: &Event) -> Vec<Alternative> {
+    event.verdict.alternatives.iter().flatten().map(|&claim| claim.into()).collect()
+}
+
 impl From<Claim> for Alternative {
     fn from(claim: Claim) -> Self {
         Self {
@@ -71,7 +76,8 @@ impl From<Claim> for Alternative {
     }
 }
 
-fn confidence(claim: Claim) -> f64 {
+/// The claim's confidence, from 0 to 1.
+pub(super) fn confidence(claim: Claim) -> f64 {
     f64::from(claim.percent) / 100.0
 }
 
@@ -119,6 +125,16 @@ fn word(fact: Fact, value: i64) -> &'static str {
     }
 }
 
+/// The object `evidence` of an event as text.
+pub(super) fn evidence_text(event: &Event) -> io::Result<String> {
+    Ok(serde_json::to_string(&EvidenceMap(event))?)
+}
+
+/// The list `alternatives` of an event as text.
+pub(super) fn alternatives_text(event: &Event) -> io::Result<String> {
+    Ok(serde_json::to_string(&alternatives(event))?)
+}
+
 /// Writes an event as one line.
 ///
 /// # Errors
@@ -148,7 +164,7 @@ pub(super) fn write_with(
         subcause: SubcauseName::of(claim),
         confidence: confidence(claim),
         evidence: EvidenceMap(event),
-        alternatives: event.verdict.alternatives.iter().flatten().map(|&c| c.into()).collect(),
+        alternatives: alternatives(event),
         stage: event.stage.name(),
         conn_state: event.conn_state.name(),
         history: event.history.as_str(),

@@ -1,18 +1,23 @@
 //! The kernel's account beside the verdict: the `kernel` object of an event, and the line of a
 //! summary that says how the two get along.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use resetscope_core::judge::event::Event;
 use resetscope_core::judge::kernel::contradicts;
 use serde::Serialize;
 
+use crate::collect::{Sink, Summary};
 use crate::live::tracepoint::accounts::{Account, Accounts};
 
 /// Looks up accounts, and counts.
 pub struct Kernel {
     accounts: Arc<Accounts>,
+    /// Of the event that the sinks are being given.
+    said: Option<Part>,
     /// Events since the last line.
     events: u64,
     /// Those among them of which the kernel gave an account.
@@ -21,8 +26,41 @@ pub struct Kernel {
     contradicted: u64,
 }
 
+/// One that several sinks read.
+pub type Shared = Rc<RefCell<Kernel>>;
+
+/// What was said of the event that the sinks are being given.
+pub(super) fn said(kernel: Option<&Shared>) -> Option<Part> {
+    kernel.and_then(|kernel| kernel.borrow().said.clone())
+}
+
+/// Asks for the account of each event before `sink`, and all that stand behind it, get it: an account
+/// is given out once, and by the true addresses.
+pub struct Asked<S> {
+    kernel: Shared,
+    sink: S,
+}
+
+impl<S> Asked<S> {
+    /// Asks `kernel`.
+    pub const fn new(kernel: Shared, sink: S) -> Self {
+        Self { kernel, sink }
+    }
+}
+
+impl<S: Sink> Sink for Asked<S> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.kernel.borrow_mut().ask(event);
+        self.sink.event(event)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        self.sink.summary(summary)
+    }
+}
+
 /// What the kernel says of an event.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(super) struct Part {
     reason: Box<str>,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -39,10 +77,14 @@ impl Kernel {
     /// With the accounts of a tracepoint.
     #[must_use]
     pub fn new(accounts: Arc<Accounts>) -> Self {
-        Self { accounts, events: 0, accounted: 0, contradicted: 0 }
+        Self { accounts, said: None, events: 0, accounted: 0, contradicted: 0 }
     }
 
-    pub(super) fn say(&mut self, event: &Event) -> Option<Part> {
+    fn ask(&mut self, event: &Event) {
+        self.said = self.account(event);
+    }
+
+    fn account(&mut self, event: &Event) -> Option<Part> {
         self.events += 1;
         let Account { reason, state, process } = self.accounts.of(event)?;
         let contradicts = contradicts(&reason, event.verdict.claim.subcause);
@@ -121,7 +163,7 @@ mod tests {
             }
             accounts.end();
             let mut kernel = Kernel::new(accounts);
-            let said = kernel.say(&event).map(|part| serde_json::to_string(&part).unwrap());
+            let said = kernel.account(&event).map(|part| serde_json::to_string(&part).unwrap());
             assert_eq!(said.as_deref(), want);
             let mut text = Vec::new();
             kernel.sum_up(&mut text).unwrap();

@@ -2,7 +2,9 @@
 
 pub mod community_id;
 pub mod event;
+pub mod file;
 pub mod kernel;
+pub mod mask;
 pub mod summary;
 pub mod table;
 pub mod tee;
@@ -13,8 +15,7 @@ use std::io::{self, Write};
 use resetscope_core::judge::event::Event;
 
 use crate::collect::{Sink, Summary};
-
-use kernel::Kernel;
+use file::News;
 
 /// How summaries are written.
 #[derive(
@@ -28,7 +29,7 @@ pub enum Format {
     Json,
 }
 
-/// Writes summaries to one place and events, if wanted, to another.
+/// Writes summaries to one stream and events, if wanted, to another.
 pub struct Output {
     /// How summaries are written.
     pub format: Format,
@@ -39,9 +40,11 @@ pub struct Output {
     /// Where events go.
     pub events: Option<Box<dyn Write>>,
     /// The kernel's account of its resets, if it is asked.
-    pub kernel: Option<Kernel>,
+    pub kernel: Option<kernel::Shared>,
     /// A summary was written before: text needs an empty line between two.
     pub several: bool,
+    /// What could not be written to files: each summary tells how much since the one before.
+    pub unwritten: News,
 }
 
 impl Output {
@@ -59,23 +62,32 @@ impl Output {
 
 impl Sink for Output {
     fn event(&mut self, judged: &Event) -> io::Result<()> {
-        let account = self.kernel.as_mut().and_then(|kernel| kernel.say(judged));
         match &mut self.events {
-            Some(out) => event::write_with(out, judged, account),
+            Some(out) => event::write_with(out, judged, kernel::said(self.kernel.as_ref())),
             None => Ok(()),
         }
     }
 
     fn summary(&mut self, judged: &Summary) -> io::Result<()> {
         match self.format {
-            Format::Json => summary::write(&mut self.summaries, judged, self.top)?,
+            Format::Json => {
+                let unwritten = self.unwritten.take();
+                summary::write_with(&mut self.summaries, judged, self.top, unwritten)?;
+            }
             Format::Table => {
                 if self.several {
                     writeln!(self.summaries)?;
                 }
                 table::write(&mut self.summaries, judged, self.top)?;
-                if let Some(kernel) = &mut self.kernel {
-                    kernel.sum_up(&mut self.summaries)?;
+                if let Some(kernel) = &self.kernel {
+                    kernel.borrow_mut().sum_up(&mut self.summaries)?;
+                }
+                match self.unwritten.take() {
+                    0 => {}
+                    1 => writeln!(self.summaries, "1 record could not be written to a file.")?,
+                    more => {
+                        writeln!(self.summaries, "{more} records could not be written to files.")?;
+                    }
                 }
             }
         }

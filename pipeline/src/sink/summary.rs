@@ -45,6 +45,13 @@ struct Line {
     resets: ResetsPart,
     histograms: BTreeMap<&'static str, HistogramPart>,
     top: TopPart,
+    #[serde(skip_serializing_if = "is_zero")]
+    unwritten: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Serialize)]
@@ -127,11 +134,11 @@ impl From<&Tally> for TallyPart {
     }
 }
 
-fn histograms(summary: &Summary) -> BTreeMap<&'static str, HistogramPart> {
-    let part = |metric: Metric| {
+impl HistogramPart {
+    fn of(summary: &Summary, metric: Metric) -> Self {
         let histogram = summary.interval.histograms.get(metric);
         let at = |quantile| histogram.map_or(0, |histogram| histogram.value_at_quantile(quantile));
-        HistogramPart {
+        Self {
             unit: metric.unit(),
             count: histogram.map_or(0, Histogram::len),
             p50: at(0.5),
@@ -140,8 +147,47 @@ fn histograms(summary: &Summary) -> BTreeMap<&'static str, HistogramPart> {
             p999: at(0.999),
             max: histogram.map_or(0, Histogram::max),
         }
-    };
-    Metric::ALL.iter().map(|&metric| (metric.name(), part(metric))).collect()
+    }
+}
+
+/// The numbers of one distribution by name.
+pub(super) fn histogram(summary: &Summary, metric: Metric) -> [(&'static str, u64); 6] {
+    let HistogramPart { unit: _, count, p50, p90, p99, p999, max } =
+        HistogramPart::of(summary, metric);
+    [("count", count), ("p50", p50), ("p90", p90), ("p99", p99), ("p999", p999), ("max", max)]
+}
+
+fn histograms(summary: &Summary) -> BTreeMap<&'static str, HistogramPart> {
+    let part = |&metric: &Metric| (metric.name(), HistogramPart::of(summary, metric));
+    Metric::ALL.iter().map(part).collect()
+}
+
+/// The list `top` of a summary as text.
+pub(super) fn top_text(summary: &Summary, top: usize) -> io::Result<String> {
+    Ok(serde_json::to_string(&top_part(summary, top))?)
+}
+
+fn top_part(summary: &Summary, top: usize) -> TopPart {
+    let services = summary.top.services(top).into_iter();
+    let hosts = summary.top.hosts(top).into_iter();
+    TopPart {
+        services: services
+            .map(|((addr, port), tally)| ServicePart { addr, port, tally: tally.into() })
+            .collect(),
+        hosts: hosts.map(|(addr, tally)| HostPart { addr, tally: tally.into() }).collect(),
+    }
+}
+
+/// The sub-causes of a summary that occur, with their counts.
+fn by_subcause(summary: &Summary) -> Counts {
+    let mut counts = counts(Subcause::ALL, &summary.interval.resets.by_subcause, Subcause::id);
+    counts.0.retain(|(_, count)| *count > 0);
+    counts
+}
+
+/// The object `resets.by_subcause` of a summary as text.
+pub(super) fn by_subcause_text(summary: &Summary) -> io::Result<String> {
+    Ok(serde_json::to_string(&by_subcause(summary))?)
 }
 
 /// Writes a summary as one line, with the `top` services and hosts.
@@ -149,13 +195,19 @@ fn histograms(summary: &Summary) -> BTreeMap<&'static str, HistogramPart> {
 /// # Errors
 /// When `out` cannot be written.
 pub fn write(out: &mut dyn Write, summary: &Summary, top: usize) -> io::Result<()> {
+    write_with(out, summary, top, 0)
+}
+
+/// The same, with the number of records that could not be written to files since the summary before.
+pub(super) fn write_with(
+    out: &mut dyn Write,
+    summary: &Summary,
+    top: usize,
+    unwritten: u64,
+) -> io::Result<()> {
     let interval = &summary.interval;
     let (frames, resets) = (&interval.frames, &interval.resets);
-    let mut by_subcause = counts(Subcause::ALL, &resets.by_subcause, Subcause::id);
-    by_subcause.0.retain(|(_, count)| *count > 0);
     let evicted = Flows::EVICTED.map(|(_, name)| name);
-    let services = summary.top.services(top).into_iter();
-    let hosts = summary.top.hosts(top).into_iter();
     let line = Line {
         schema: SCHEMA,
         interval: IntervalPart {
@@ -180,16 +232,12 @@ pub fn write(out: &mut dyn Write, summary: &Summary, top: usize) -> io::Result<(
             events: resets.events,
             unlisted: resets.unlisted,
             by_cause: counts(&Cause::ALL, &resets.by_cause, Cause::name),
-            by_subcause,
+            by_subcause: by_subcause(summary),
             by_stage: counts(&Stage::ALL, &resets.by_stage, Stage::name),
         },
         histograms: histograms(summary),
-        top: TopPart {
-            services: services
-                .map(|((addr, port), tally)| ServicePart { addr, port, tally: tally.into() })
-                .collect(),
-            hosts: hosts.map(|(addr, tally)| HostPart { addr, tally: tally.into() }).collect(),
-        },
+        top: top_part(summary, top),
+        unwritten,
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")

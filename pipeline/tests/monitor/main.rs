@@ -11,6 +11,7 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+mod files;
 #[cfg(feature = "serve")]
 #[path = "../http_client/mod.rs"]
 mod http_client;

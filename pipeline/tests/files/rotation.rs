@@ -1,0 +1,99 @@
+//! Series of files.
+
+use std::fs::{self, File};
+
+use super::{names, resetscope, succeeds, text};
+
+const NAME_LEN: usize = "x.2026-11-22T10-00-00Z.jsonl".len();
+
+#[test]
+fn a_series_holds_what_one_file_holds_and_nothing_unfinished() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    succeeds(folder, &["analyze", "--events", "x.jsonl"]);
+    let whole = text(folder.join("x.jsonl"));
+    for (by, least, most, why) in [
+        (&["--rotate-size", "16kB"][..], 3, 6, "a file is full with the record that fills it"),
+        (&["--rotate-every", "10s"], 4, 6, "forty seconds, and what is judged later"),
+        (&["--rotate-every", "1day"], 1, 2, "all on one day"),
+        (&["--rotate-size", "16kB", "--rotate-every", "10s"], 5, 9, "whichever comes first"),
+        (&["--rotate-every", "100ms"], 15, 62, "several in a second are told apart by numbers"),
+    ] {
+        let series = tempfile::tempdir_in(folder).unwrap();
+        succeeds(series.path(), &[&["analyze", "--events", "x.jsonl"], by].concat());
+        let mut files = names(series.path());
+        assert!((least..=most).contains(&files.len()), "{by:?} ({why}): {files:?}");
+        // By time, then by number.
+        files.sort_by_key(|name| {
+            let number = name.get(NAME_LEN - 6..name.len() - 6).unwrap();
+            (name[..NAME_LEN - 6].to_owned(), number.trim_matches('-').parse::<u32>().unwrap_or(0))
+        });
+        let parts: Vec<String> = files.iter().map(|name| text(series.path().join(name))).collect();
+        assert!(parts.iter().all(|part| part.ends_with('\n')), "whole lines");
+        assert_eq!(parts.concat(), whole, "{by:?}");
+    }
+}
+
+#[test]
+fn each_file_of_a_series_has_its_header_and_the_oldest_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mine = folder.join("x.notes.csv");
+    fs::write(&mine, "not of the series").unwrap();
+    fs::write(folder.join("x.2020-01-01T00-00-00Z.csv"), "of an earlier run").unwrap();
+    let args = ["analyze", "--events", "x.csv", "--histograms", "h.hlog", "--interval", "1s"];
+    let rotate = ["--rotate-every", "10s", "--rotate-keep", "2"];
+    succeeds(folder, &[&args[..], &rotate].concat());
+    let (csv, others): (Vec<_>, Vec<_>) = names(folder)
+        .into_iter()
+        .filter(|name| !name.contains("notes"))
+        .partition(|name| name.ends_with(".csv"));
+    assert_eq!((csv.len(), others.len()), (2, 2), "{csv:?} {others:?}");
+    assert!(mine.exists());
+    for name in csv {
+        assert!(text(folder.join(&name)).starts_with("time_ns,frame,"), "{name}");
+    }
+    for name in others {
+        assert!(text(folder.join(&name)).starts_with("#[Histogram log format version"), "{name}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_kept_and_what_another_run_writes_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let args = ["analyze", "--events", "x.jsonl", "--rotate-size", "1MB"];
+    let part = folder.join(".x.jsonl.part");
+    fs::write(&part, "whole\nhal").unwrap();
+    let held = File::open(&part).unwrap();
+    held.lock().unwrap();
+    let refused = resetscope(folder, &args);
+    assert_eq!(refused.status.code(), Some(1));
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(stderr.contains("another program is writing it"), "{stderr}");
+    drop(held);
+    succeeds(folder, &args);
+    let files = names(folder);
+    let [cut, complete] = &files[..] else { panic!("{files:?}") };
+    let (cut, complete) = if cut.ends_with(".cut") { (cut, complete) } else { (complete, cut) };
+    assert_eq!(text(folder.join(cut)), "whole\nhal");
+    assert!(text(folder.join(complete)).lines().count() > 50);
+}
+
+#[test]
+fn a_series_without_records_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.pcap");
+    let header =
+        [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0];
+    fs::write(&empty, header).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_resetscope"));
+        command.current_dir(folder.path()).arg("analyze").arg(&empty).args(args);
+        assert_eq!(command.output().unwrap().status.code(), Some(0), "{args:?}");
+        names(folder.path())
+    };
+    assert_eq!(run(&["--events", "x.jsonl", "--rotate-size", "1MB"]), ["empty.pcap"]);
+    assert_eq!(run(&["--events", "x.csv"]), ["empty.pcap", "x.csv"]);
+    assert!(text(folder.path().join("x.csv")).starts_with("time_ns,"), "only the header");
+}

@@ -8,12 +8,13 @@ use std::{io, thread};
 use crossbeam::channel::{Sender, bounded};
 use resetscope_core::engine::{Config, Engine};
 use resetscope_core::flow::table::NoMemory;
+use tracing::debug;
 
 use crate::collect::{OrderBy, Sink, collect};
 use crate::feed::Feed;
 use crate::huge_pages;
 use crate::source::{Damage, Progress, Source, SourceError};
-use crate::worker::{Message, desks, run_alone, run_together};
+use crate::worker::{Message, desks, reserved_bytes, run_alone, run_together};
 
 /// Messages that may wait for the collector.
 const QUEUE: usize = 64;
@@ -75,6 +76,7 @@ pub fn run(
     let engines = (0..workers)
         .map(|worker| Engine::new(&plan.engine, worker, workers))
         .collect::<Result<Vec<_>, _>>()?;
+    debug!(bytes = reserved_bytes(&engines), "flow tables reserved");
     // A short capture uses little of the tables, and clearing huge pages would take longer than
     // reading it.
     if source.progress().total.is_none_or(|total| total >= HUGE_PAGES_BYTES_MIN) {

@@ -12,19 +12,22 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use resetscope_core::engine::Config;
+use tracing::{debug, error, info};
 
 use crate::run::{Plan, run};
 use crate::source::{self, Input, Options, Progress};
 
 use super::args::Analyze;
 use super::exit::Outcome;
+use super::log::Log;
 use super::output;
 
 /// Inputs shorter than this are through before a progress bar would be read.
 const PROGRESS_BYTES_MIN: u64 = 64 << 20;
 
 /// Runs `analyze`.
-pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
+pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
+    log.quiet(args.quiet);
     let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
@@ -37,14 +40,23 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
     let mut output = output::open(args.events.as_deref(), args.format, args.top)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
-    let damage = run(&plan(args), source, &mut output, &stop, &watch)?;
+    let plan = plan(args);
+    debug!(
+        files = args.files.len(),
+        bytes = source.progress().total,
+        mapped = !args.no_mmap,
+        workers = plan.workers,
+        flows = plan.engine.flows,
+        "reading"
+    );
+    let damage = run(&plan, source, &mut output, &stop, &watch)?;
     bar.finish_and_clear();
     output.flush().context("cannot write the results")?;
     for damage in &damage {
-        eprintln!("resetscope: {damage}");
+        error!("{damage}");
     }
-    if stop.load(Ordering::Relaxed) && !args.quiet {
-        eprintln!("resetscope: stopped early; the results cover what was read until then");
+    if stop.load(Ordering::Relaxed) {
+        info!("stopped early; the results cover what was read until then");
     }
     Ok(if damage.is_empty() { Outcome::Done } else { Outcome::Damaged })
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::Error;
+use tracing::error;
 
 use crate::source::SourceError;
 
@@ -26,7 +27,7 @@ pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
         // Whoever reads along has seen enough, as `head` does: that is success.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("resetscope: {}", sentence(&error));
+            error!("{}", sentence(&error));
             if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -8,6 +8,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use resetscope_core::engine::Config;
+use tracing::error;
 
 use crate::explain::choose::Target;
 use crate::explain::list::List;
@@ -18,9 +19,11 @@ use crate::source::{Damage, Options, Progress};
 use super::analyze::progress_bar;
 use super::args::{Explain, Telling};
 use super::exit::Outcome;
+use super::log::Log;
 
 /// Runs `explain`.
-pub(super) fn explain(args: &Explain) -> Result<Outcome> {
+pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
+    log.quiet(args.quiet);
     let request = request(args);
     let source = request.source()?;
     let bar =
@@ -52,7 +55,7 @@ pub(super) fn explain(args: &Explain) -> Result<Outcome> {
 
 fn outcome(damage: &[Damage]) -> Outcome {
     for damage in damage {
-        eprintln!("resetscope: {damage}");
+        error!("{damage}");
     }
     if damage.is_empty() { Outcome::Done } else { Outcome::Damaged }
 }

@@ -5,6 +5,8 @@ pub mod args;
 mod exit;
 mod explain;
 pub mod kernel_reasons;
+pub mod log;
+pub mod manual;
 pub mod monitor;
 mod output;
 mod privilege;
@@ -15,14 +17,19 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use log::Log;
 
 /// Runs the program with the process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Analyze(args) => exit::code(analyze::analyze(&args)),
-        Command::Explain(args) => exit::code(explain::explain(&args)),
-        Command::Monitor(args) => exit::code(monitor::monitor(*args)),
-        Command::KeepTraceInstance(args) => exit::code(kernel_reasons::keep(&args)),
-    }
+    let Cli { command, log } = Cli::parse();
+    let log = Log::start(log);
+    exit::code(match command {
+        Command::Analyze(args) => analyze::analyze(&args, &log),
+        Command::Explain(args) => explain::explain(&args, &log),
+        Command::Monitor(args) => monitor::monitor(*args, &log),
+        Command::KeepTraceInstance(args) => kernel_reasons::keep(&args),
+        Command::Man(args) => manual::man(&args),
+        Command::Completions(args) => manual::completions(&args),
+    })
 }

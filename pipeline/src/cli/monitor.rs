@@ -8,10 +8,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
+use tracing::{debug, info, warn};
 
 use super::exit::Outcome;
 use super::kernel_reasons::KernelReasons;
 use super::serve::{self, Serve, Server};
+use super::log::Log;
 use super::{output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
 use crate::live::filter::Expression;
@@ -150,7 +152,7 @@ fn replace<T>(place: &mut T, given: Option<T>) {
 }
 
 /// Runs `monitor`.
-pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
+pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
     let print = args.print_config;
     let config = args.config()?;
     if print {
@@ -159,6 +161,7 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
             .context("cannot write the configuration")?;
         return Ok(Outcome::Done);
     }
+    log.quiet(config.quiet);
     let plan = plan(&config)?;
     let signals = listen()?;
     let bound = serve::open(&config.serve)?;
@@ -168,11 +171,9 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     output.kernel = tracepoint.as_ref().map(|tracepoint| Kernel::new(tracepoint.accounts()));
     privilege::drop_all(config.user.as_deref())?;
     let server = serve::start(bound, &config)?;
-    let quiet = config.quiet;
+    describe(&plan);
     let notify = |notice: &Notice| {
-        if notice.is_warning() || !quiet {
-            eprintln!("resetscope: {notice}");
-        }
+        tell(notice);
         if let (Some(server), Some(listening)) = (&server, notice.listening()) {
             server.tap(listening, notice.to_string());
         }
@@ -186,6 +187,30 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
     ran?;
     output.flush().context("cannot write the results")?;
     Ok(Outcome::Done)
+}
+
+/// Says what there is to say of a running tap.
+fn tell(notice: &Notice) {
+    if notice.is_warning() {
+        warn!("{notice}");
+    } else {
+        info!("{notice}");
+    }
+}
+
+/// What the tap works with, for whoever wants to know.
+fn describe(plan: &Plan) {
+    let Plan { workers, cores, rings, engine, .. } = plan;
+    debug!(workers, ?cores, flows = engine.flows, "flow tables");
+    debug!(
+        rings = workers,
+        ring_bytes = rings.ring_bytes,
+        block_bytes = rings.block_bytes,
+        block_timeout_ms = rings.block_timeout_ms,
+        snaplen = rings.snaplen,
+        promiscuous = rings.promiscuous,
+        "AF_PACKET"
+    );
 }
 
 fn plan(config: &Config) -> Result<Plan> {

@@ -44,10 +44,11 @@ use crossbeam::channel::{Sender, bounded, unbounded};
 use resetscope_core::engine::{Config, Engine};
 use resetscope_core::judge::event::Event;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use tracing::debug;
 
 use crate::collect::{OrderBy, Sink, Summary, collect};
 use crate::huge_pages;
-use crate::worker::Message;
+use crate::worker::{Message, reserved_bytes};
 
 use af_packet::Setup;
 use clock::Clock;
@@ -146,6 +147,7 @@ pub fn run(
     let workers = plan.workers.max(1);
     let each = Config { flows: plan.engine.flows.div_ceil(workers), ..plan.engine.clone() };
     let engines = (0..workers).map(|_| Engine::new(&each, 0, 1)).collect::<Result<Vec<_>, _>>()?;
+    debug!(bytes = reserved_bytes(&engines), "flow tables reserved");
     engines.iter().for_each(huge_pages::advise);
     let (send, receive) = bounded(QUEUE);
     let taken = Arc::new(AtomicU64::new(0));

@@ -9,7 +9,8 @@
 //! With the feature `serve` a tap has network faces beside its outputs: metrics for Prometheus and a
 //! live page.
 //!
-//! [`explain`] tells the story of one reset to whoever wants to check the judge.
+//! [`service`] tells systemd how a tap goes. [`explain`] tells the story of one reset to whoever
+//! wants to check the judge.
 //!
 //! Nothing here knows the rules of TCP: it moves frames in and summaries out. (A story shows
 //! packets, so [`explain::timeline`] counts sequence numbers; it judges nothing.)
@@ -24,6 +25,7 @@ pub mod live;
 pub mod run;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod service;
 pub mod sink;
 pub mod source;
 pub mod worker;

@@ -8,12 +8,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
-use tracing::{debug, info, warn};
+use tracing::{debug, info, trace, warn};
 
 use super::exit::Outcome;
 use super::kernel_reasons::KernelReasons;
-use super::serve::{self, Serve, Server};
 use super::log::Log;
+use super::serve::{self, Serve, Server};
 use super::{output, privilege};
 use crate::config::{self, BusyPoll, Config, Cores, Flows, Length, Snaplen, Workers};
 use crate::live::filter::Expression;
@@ -21,6 +21,7 @@ use crate::live::notice::Notice;
 use crate::live::tap::Tap;
 use crate::live::tracepoint::Tracepoint;
 use crate::live::{Plan, Ringwork, Signals, run};
+use crate::service::Service;
 use crate::sink::Format;
 use crate::sink::kernel::Kernel;
 use crate::sink::tee::Tee;
@@ -172,13 +173,15 @@ pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
     privilege::drop_all(config.user.as_deref())?;
     let server = serve::start(bound, &config)?;
     describe(&plan);
+    let service = Service::from_environment();
     let notify = |notice: &Notice| {
         tell(notice);
+        service.notice(notice);
         if let (Some(server), Some(listening)) = (&server, notice.listening()) {
             server.tap(listening, notice.to_string());
         }
     };
-    let mut sinks = Tee::default().with(&mut output);
+    let mut sinks = Tee::default().with(&mut output).with(&service);
     if let Some(publisher) = server.as_ref().map(Server::publisher) {
         sinks = sinks.with(publisher);
     }
@@ -191,10 +194,11 @@ pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
 
 /// Says what there is to say of a running tap.
 fn tell(notice: &Notice) {
-    if notice.is_warning() {
-        warn!("{notice}");
-    } else {
-        info!("{notice}");
+    match notice {
+        Notice::GoesOn => trace!("{notice}"),
+        Notice::Ending => debug!("{notice}"),
+        _ if notice.is_warning() => warn!("{notice}"),
+        _ => info!("{notice}"),
     }
 }
 

@@ -29,6 +29,7 @@ pub mod error;
 pub mod filter;
 pub mod interface;
 pub mod notice;
+mod pulse;
 mod report;
 pub mod tap;
 pub mod tracepoint;
@@ -57,6 +58,7 @@ use error::TapError;
 use filter::Expression;
 use interface::Interface;
 use notice::Notice;
+use pulse::Pulse;
 use report::Reporter;
 use tap::Tap;
 use tracepoint::Tracepoint;
@@ -164,9 +166,10 @@ pub fn run(
                 .spawn_scoped(scope, move || reader.run(over, &clock, notify))
                 .map_err(TapError::Thread)?;
         }
-        let orders = spawn(scope, engines, &mut tap, plan, &send, &clock, notify)?;
+        let spawned = spawn(scope, engines, &mut tap, plan, &send, &clock, notify)?;
+        let (orders, pulses) = spawned.into_iter().unzip();
         drop(send);
-        let control = Control { plan, signals, notify, clock, workers: orders, taken };
+        let control = Control { plan, signals, notify, clock, workers: orders, pulses, taken };
         notify(&tap.begin());
         let control = thread::Builder::new()
             .name("control".to_owned())
@@ -194,6 +197,7 @@ impl Drop for Raised<'_> {
 }
 
 /// Starts the workers; returns the ends of their order queues.
+/// Starts the workers; returns the ends of their order queues, and their pulses.
 fn spawn<'scope, 'env>(
     scope: &'scope Scope<'scope, 'env>,
     engines: Vec<Engine>,
@@ -202,16 +206,18 @@ fn spawn<'scope, 'env>(
     collector: &Sender<Message>,
     clock: &Arc<Clock>,
     notify: &'env (dyn Fn(&Notice) + Sync),
-) -> Result<Vec<Sender<Order>>, TapError> {
+) -> Result<Vec<(Sender<Order>, Pulse)>, TapError> {
     let mut rings = tap.take_rings().into_iter();
     let mut ends = Vec::with_capacity(engines.len());
     for (number, engine) in engines.into_iter().enumerate() {
         let (send, orders) = unbounded();
+        let reporter = Reporter::new(number, collector.clone());
+        let pulse = reporter.pulse().clone();
         let worker = Worker {
             engine,
             ring: rings.next().map(Box::new),
             orders,
-            reporter: Reporter::new(number, collector.clone()),
+            reporter,
             clock: Arc::clone(clock),
             busy_poll: plan.busy_poll,
             block_timeout: Duration::from_millis(plan.rings.block_timeout_ms.into()),
@@ -226,7 +232,7 @@ fn spawn<'scope, 'env>(
                 worker.run();
             })
             .map_err(TapError::Thread)?;
-        ends.push(send);
+        ends.push((send, pulse));
     }
     Ok(ends)
 }

@@ -63,6 +63,7 @@ impl Worker {
         let mut reporter = reporter;
         let mut due_ns = 0;
         loop {
+            reporter.pulse().beat();
             match orders.try_recv() {
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,

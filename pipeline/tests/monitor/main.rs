@@ -20,6 +20,7 @@ mod raw;
 mod reasons;
 #[cfg(feature = "serve")]
 mod serve;
+mod service;
 mod soak;
 mod tracing;
 mod traffic;

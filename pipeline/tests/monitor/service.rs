@@ -113,7 +113,7 @@ fn a_tap_that_waits_for_its_interface_is_ready_and_alive() {
 fn a_manager_that_is_not_there_is_told_of_once_and_stops_nothing() {
     let Some(net) = Net::new() else { return };
     let mut program = tap(&net, "/nowhere/at/all", &["--interval", "100ms"]);
-    program.says("cannot tell the service manager");
+    program.says("cannot reach the service manager at /nowhere/at/all");
     for _ in 0..3 {
         program.summary();
     }

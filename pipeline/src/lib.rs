@@ -9,6 +9,8 @@
 //! With the feature `serve` a tap has network faces beside its outputs: metrics for Prometheus and a
 //! live page.
 //!
+//! With the feature `tui` it has a dashboard on a terminal.
+//!
 //! [`service`] tells systemd how a tap goes. [`explain`] tells the story of one reset to whoever
 //! wants to check the judge.
 //!
@@ -28,4 +30,6 @@ pub mod serve;
 pub mod service;
 pub mod sink;
 pub mod source;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod worker;

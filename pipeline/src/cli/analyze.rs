@@ -37,7 +37,7 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
     if let Some(events) = &args.events {
         refuse_input(events, &args.files)?;
     }
-    let mut output = output::open(args.events.as_deref(), args.format, args.top)?;
+    let mut output = output::open(args.events.as_deref(), args.format, args.top, args.colour)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let plan = plan(args);

@@ -9,6 +9,7 @@ use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
+use super::colour::Colour;
 use super::kernel_reasons::Keep;
 use super::log::LogArgs;
 use super::manual::{COMPLETIONS, COMPLETIONS_EXAMPLES, Completions, MAN, MAN_EXAMPLES, ManArgs};
@@ -129,6 +130,10 @@ pub struct Analyze {
     /// short meanwhile.
     #[arg(long)]
     pub no_mmap: bool,
+
+    /// Colours.
+    #[command(flatten)]
+    pub colour: Colour,
 
     /// No progress and no remarks; results and errors only.
     #[arg(long, short)]

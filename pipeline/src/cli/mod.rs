@@ -2,6 +2,8 @@
 
 mod analyze;
 pub mod args;
+pub mod colour;
+pub mod dashboard;
 mod exit;
 mod explain;
 pub mod kernel_reasons;

@@ -10,6 +10,8 @@ use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
 use tracing::{debug, info, trace, warn};
 
+use super::colour::Colour;
+use super::dashboard::{self, NoTui, Shown};
 use super::exit::Outcome;
 use super::kernel_reasons::KernelReasons;
 use super::log::Log;
@@ -110,6 +112,14 @@ pub struct Monitor {
     #[command(flatten)]
     pub kernel: KernelReasons,
 
+    /// Colours.
+    #[command(flatten)]
+    pub colour: Colour,
+
+    /// The dashboard.
+    #[command(flatten)]
+    pub tui: NoTui,
+
     /// No remarks; results, warnings and errors only.
     #[arg(long, short)]
     pub quiet: bool,
@@ -154,7 +164,7 @@ fn replace<T>(place: &mut T, given: Option<T>) {
 
 /// Runs `monitor`.
 pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
-    let print = args.print_config;
+    let (print, colour, tui) = (args.print_config, args.colour, args.tui);
     let config = args.config()?;
     if print {
         io::stdout()
@@ -168,11 +178,12 @@ pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
     let bound = serve::open(&config.serve)?;
     let tap = Tap::open(&plan)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
-    let mut output = output::open(config.events.as_deref(), config.format, config.top)?;
+    let mut output = output::open(config.events.as_deref(), config.format, config.top, colour)?;
     output.kernel = tracepoint.as_ref().map(|tracepoint| Kernel::new(tracepoint.accounts()));
     privilege::drop_all(config.user.as_deref())?;
     let server = serve::start(bound, &config)?;
     describe(&plan);
+    let shown = dashboard::start(&config, tui, &signals, log.lines(), &mut output)?;
     let service = Service::from_environment();
     let notify = |notice: &Notice| {
         tell(notice);
@@ -182,13 +193,18 @@ pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
         }
     };
     let mut sinks = Tee::default().with(&mut output).with(&service);
+    if let Some(shown) = &shown {
+        sinks = sinks.with(shown.sink());
+    }
     if let Some(publisher) = server.as_ref().map(Server::publisher) {
         sinks = sinks.with(publisher);
     }
     let ran = run(&plan, tap, tracepoint, &mut sinks, &signals, &notify);
     drop(sinks);
+    let flushed = output.flush();
+    let printed = shown.map_or(Ok(()), Shown::end);
     ran?;
-    output.flush().context("cannot write the results")?;
+    flushed.and(printed).context("cannot write the results")?;
     Ok(Outcome::Done)
 }
 

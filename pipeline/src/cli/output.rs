@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::colour::Colour;
 use crate::sink::{Format, Output};
 
 /// Bytes of events that wait to be written to a file.
@@ -16,7 +17,12 @@ const BUFFER: usize = 1 << 18;
 
 /// Opens the outputs: summaries to stdout, events to `events`. Events to `-` have stdout to
 /// themselves, and the summaries go to stderr.
-pub(super) fn open(events: Option<&Path>, format: Format, top: usize) -> Result<Output> {
+pub(super) fn open(
+    events: Option<&Path>,
+    format: Format,
+    top: usize,
+    colour: Colour,
+) -> Result<Output> {
     let to_stdout = events == Some(Path::new("-"));
     let events: Option<Box<dyn Write>> = match events {
         None => None,
@@ -27,12 +33,12 @@ pub(super) fn open(events: Option<&Path>, format: Format, top: usize) -> Result<
             Some(Box::new(BufWriter::with_capacity(BUFFER, file)))
         }
     };
-    let summaries: Box<dyn Write> = if to_stdout {
-        Box::new(BufWriter::new(io::stderr()))
+    let (summaries, palette): (Box<dyn Write>, _) = if to_stdout {
+        (Box::new(BufWriter::new(io::stderr())), colour.palette(&io::stderr()))
     } else {
-        Box::new(BufWriter::new(io::stdout()))
+        (Box::new(BufWriter::new(io::stdout())), colour.palette(&io::stdout()))
     };
-    Ok(Output { format, top, summaries, events, kernel: None, several: false })
+    Ok(Output { format, palette, top, summaries, events, kernel: None, several: false })
 }
 
 /// Lets the first SIGINT or SIGTERM set the flag; the second ends the program at once.

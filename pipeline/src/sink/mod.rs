@@ -3,6 +3,7 @@
 pub mod community_id;
 pub mod event;
 pub mod kernel;
+pub mod palette;
 pub mod summary;
 pub mod table;
 pub mod tee;
@@ -14,6 +15,7 @@ use resetscope_core::judge::event::Event;
 use crate::collect::{Sink, Summary};
 
 use kernel::Kernel;
+use palette::Palette;
 
 /// How summaries are written.
 #[derive(
@@ -31,6 +33,8 @@ pub enum Format {
 pub struct Output {
     /// How summaries are written.
     pub format: Format,
+    /// The colours of text.
+    pub palette: Palette,
     /// Services and hosts that each summary lists.
     pub top: usize,
     /// Where summaries go.
@@ -72,7 +76,7 @@ impl Sink for Output {
                 if self.several {
                     writeln!(self.summaries)?;
                 }
-                table::write(&mut self.summaries, judged, self.top)?;
+                table::write(&mut self.summaries, judged, self.top, self.palette)?;
                 if let Some(kernel) = &mut self.kernel {
                     kernel.sum_up(&mut self.summaries)?;
                 }

@@ -6,8 +6,14 @@
 #[path = "../capture_writer/mod.rs"]
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod capture_writer;
+#[cfg(feature = "tui")]
+mod dashboard;
 mod log;
 mod manual;
+#[path = "../terminal/mod.rs"]
+#[allow(dead_code, reason = "not all of it is needed here")]
+mod screen;
+mod terminal;
 #[path = "../traffic/mod.rs"]
 #[allow(dead_code, reason = "not all of it is needed here")]
 mod traffic;

@@ -11,6 +11,8 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+#[cfg(feature = "tui")]
+mod dashboard;
 #[cfg(feature = "serve")]
 #[path = "../http_client/mod.rs"]
 mod http_client;
@@ -18,6 +20,9 @@ mod net;
 mod program;
 mod raw;
 mod reasons;
+#[cfg(feature = "tui")]
+#[path = "../terminal/mod.rs"]
+mod screen;
 #[cfg(feature = "serve")]
 mod serve;
 mod service;

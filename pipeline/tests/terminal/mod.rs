@@ -76,6 +76,12 @@ impl Terminal {
         &self.shown
     }
 
+    /// Waits until the program has written `text`, and forgets everything up to then.
+    pub(crate) fn forgets(&mut self, text: &str) {
+        self.shows(text);
+        self.shown = self.shown.split_once(text).map_or("", |(_, rest)| rest).to_owned();
+    }
+
     /// Forgets what it has shown.
     pub(crate) fn forget(&mut self) {
         self.shown.clear();

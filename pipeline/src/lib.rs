@@ -10,8 +10,10 @@
 //! With the feature `serve` a tap has network faces beside its outputs: metrics for Prometheus and a
 //! live page.
 //!
-//! [`explain`] tells the story of one reset to whoever wants to check the judge; [`mod@bench`]
-//! measures the way of `analyze` with recorded traffic.
+//! With the feature `tui` it has a dashboard on a terminal.
+//!
+//! [`service`] tells systemd how a tap goes. [`explain`] tells the story of one reset to whoever
+//! wants to check the judge; [`mod@bench`] measures the way of `analyze` with recorded traffic.
 //!
 //! Nothing here knows the rules of TCP: it moves frames in and summaries out. (A story shows
 //! packets, so [`explain::timeline`] counts sequence numbers; it judges nothing.)
@@ -28,6 +30,9 @@ pub mod report;
 pub mod run;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod service;
 pub mod sink;
 pub mod source;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod worker;

@@ -8,13 +8,14 @@ use std::{io, thread};
 use crossbeam::channel::{Sender, bounded};
 use resetscope_core::engine::{Config, Engine};
 use resetscope_core::flow::table::NoMemory;
+use tracing::debug;
 
 use crate::collect::{OrderBy, Sink, collect};
 use crate::feed::Feed;
 use crate::huge_pages;
 use crate::source::{Damage, Progress, Source, SourceError};
 use crate::worker::gauge::{Gauge, Unmeasured};
-use crate::worker::{Message, desks, run_alone, run_together};
+use crate::worker::{Message, desks, reserved_bytes, run_alone, run_together};
 
 /// Messages that may wait for the collector.
 const QUEUE: usize = 64;
@@ -73,6 +74,7 @@ pub fn run(
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Damage>, RunError> {
     let engines = engines(plan)?;
+    debug!(bytes = reserved_bytes(&engines), "flow tables reserved");
     // A short capture uses little of the tables, and clearing huge pages would take longer than
     // reading it.
     if source.progress().total.is_none_or(|total| total >= HUGE_PAGES_BYTES_MIN) {

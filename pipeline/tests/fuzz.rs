@@ -20,7 +20,7 @@ use analysis::{corpus, plan, source_of};
 use capture_writer::{Flavour, Order, Seen, pcap, pcapng};
 use resetscope::collect::{Sink, Summary};
 use resetscope::run::run;
-use resetscope::sink;
+use resetscope::sink::{self, palette::Palette};
 use resetscope_core::judge::event::Event;
 use traffic::{Dice, Mix, mix};
 
@@ -44,7 +44,7 @@ impl Sink for Null {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         assert!(summary.interval.frames.balances(), "{:?}", summary.interval.frames);
         self.received += summary.interval.frames.received;
-        sink::table::write(&mut io::sink(), summary, 3)?;
+        sink::table::write(&mut io::sink(), summary, 3, Palette::default())?;
         sink::summary::write(&mut io::sink(), summary, 3)
     }
 }

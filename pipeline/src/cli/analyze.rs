@@ -9,6 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use resetscope_core::engine::Config;
+use tracing::{debug, info};
 
 use crate::report::Ending;
 use crate::run::{Plan, run};
@@ -16,6 +17,7 @@ use crate::source::{self, Input, Options, Progress};
 
 use super::args::Analyze;
 use super::exit::Outcome;
+use super::log::Log;
 use super::output::{self, Outputs};
 use super::{privacy, report};
 use crate::config;
@@ -24,7 +26,8 @@ use crate::config;
 const PROGRESS_BYTES_MIN: u64 = 64 << 20;
 
 /// Runs `analyze`.
-pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
+pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
+    log.quiet(args.quiet);
     let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
     let stop = Arc::new(AtomicBool::new(false));
     let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
@@ -44,19 +47,28 @@ pub(super) fn analyze(args: &Analyze) -> Result<Outcome> {
         output::refuse_input("results", path, &args.files)?;
     }
     let mut report = report::create(&args.report, &args.files, &request.paths())?;
-    let mut outputs = Outputs::new(&request)?;
+    let mut outputs = Outputs::new(&request, args.colour)?;
     outputs.open_files(&request)?;
     let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
+    let plan = plan(args);
+    debug!(
+        files = args.files.len(),
+        bytes = source.progress().total,
+        mapped = !args.no_mmap,
+        workers = plan.workers,
+        flows = plan.engine.flows,
+        "reading"
+    );
     let mut sink = outputs.sink(mask, report::others(&mut report));
-    let ran = run(&plan(args), source, &mut sink, &stop, &watch);
+    let ran = run(&plan, source, &mut sink, &stop, &watch);
     drop(sink);
     bar.finish_and_clear();
     let missing = outputs.end().context("cannot write the results");
     let damage = ran?;
     let outcome = Outcome::of(&damage);
-    if stop.load(Ordering::Relaxed) && !args.quiet {
-        eprintln!("resetscope: stopped early; the results cover what was read until then");
+    if stop.load(Ordering::Relaxed) {
+        info!("stopped early; the results cover what was read until then");
     }
     if let Some(report) = report {
         report.finish(&Ending { damage: &damage, stopped: stop.load(Ordering::Relaxed) })?;

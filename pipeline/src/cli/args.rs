@@ -10,8 +10,11 @@ use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
 use super::bench::{BENCH, BENCH_EXAMPLES, Bench};
+use super::colour::Colour;
 use super::files::Files;
 use super::kernel_reasons::Keep;
+use super::log::LogArgs;
+use super::manual::{COMPLETIONS, COMPLETIONS_EXAMPLES, Completions, MAN, MAN_EXAMPLES, ManArgs};
 use super::monitor::{MONITOR, MONITOR_EXAMPLES, Monitor};
 use super::privacy::Privacy;
 use super::report::ReportArgs;
@@ -26,13 +29,25 @@ use super::report::ReportArgs;
         Every RST is given one of eight causes (closed_port, no_connection, firewall, \
         application, network, explicit_kill, benign, unknown) with a confidence, the evidence \
         that speaks for it, and what else it may have been.",
+    after_long_help = BEHIND,
     arg_required_else_help = true
 )]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+
+    /// Remarks on stderr.
+    #[command(flatten)]
+    pub log: LogArgs,
 }
+
+const BEHIND: &str = "Environment:\n  \
+        RESETSCOPE_LOG     least weight of remarks, unless --log-level or --quiet says it\n  \
+        NO_COLOR           not empty: no colours, unless --color says it\n  \
+        CLICOLOR_FORCE     not empty and not 0: colours also where there is no terminal\n  \
+        NOTIFY_SOCKET      where monitor tells systemd that it is ready, and how it goes\n\n\
+        Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but an input was damaged.";
 
 const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
         Reads pcap and pcapng, plain or compressed with gzip, zstd or lz4 (recognised by content). \
@@ -77,6 +92,12 @@ pub enum Command {
     /// Wait for `monitor --kernel-reasons`, which calls this, to end, and tidy up after it.
     #[command(hide = true, name = crate::live::tracepoint::keeper::SUBCOMMAND)]
     KeepTraceInstance(Keep),
+    /// Write the manual pages.
+    #[command(long_about = MAN, after_long_help = MAN_EXAMPLES)]
+    Man(ManArgs),
+    /// Print what makes a shell complete commands and options.
+    #[command(long_about = COMPLETIONS, after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
 }
 
 /// Arguments of `analyze`.
@@ -123,6 +144,10 @@ pub struct Analyze {
     /// short meanwhile.
     #[arg(long)]
     pub no_mmap: bool,
+
+    /// Colours.
+    #[command(flatten)]
+    pub colour: Colour,
 
     /// Masked addresses.
     #[command(flatten)]

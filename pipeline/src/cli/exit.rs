@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::Error;
+use tracing::error;
 
 use crate::source::{Damage, SourceError};
 
@@ -21,7 +22,7 @@ impl Outcome {
     /// Tells what was damaged, and how the run ended by that.
     pub(super) fn of(damage: &[Damage]) -> Self {
         for damage in damage {
-            eprintln!("resetscope: {damage}");
+            error!("{damage}");
         }
         if damage.is_empty() { Self::Done } else { Self::Damaged }
     }
@@ -36,7 +37,7 @@ pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
         // Whoever reads along has seen enough, as `head` does: that is success.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("resetscope: {}", sentence(&error));
+            error!("{}", sentence(&error));
             if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -19,10 +19,12 @@ use crate::source::{Options, Progress};
 use super::analyze::progress_bar;
 use super::args::{Explain, Telling};
 use super::exit::Outcome;
+use super::log::Log;
 use super::privacy;
 
 /// Runs `explain`.
-pub(super) fn explain(args: &Explain) -> Result<Outcome> {
+pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
+    log.quiet(args.quiet);
     let request = request(args);
     let source = request.source()?;
     let bar =

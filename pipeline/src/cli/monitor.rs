@@ -9,10 +9,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
+use tracing::{debug, info, trace, warn};
 
+use super::colour::Colour;
+use super::dashboard::{self, NoTui, Shown};
 use super::exit::Outcome;
 use super::files::Files;
 use super::kernel_reasons::KernelReasons;
+use super::log::Log;
 use super::output::{Others, Outputs};
 use super::privacy::{self, Privacy};
 use super::serve::{self, Serve, Server};
@@ -24,6 +28,7 @@ use crate::live::notice::Notice;
 use crate::live::tap::{Ringwork, Tap};
 use crate::live::tracepoint::Tracepoint;
 use crate::live::{Plan, Signals, run};
+use crate::service::Service;
 use crate::sink::Format;
 use crate::sink::kernel::Kernel;
 
@@ -115,6 +120,14 @@ pub struct Monitor {
     #[command(flatten)]
     pub kernel: KernelReasons,
 
+    /// Colours.
+    #[command(flatten)]
+    pub colour: Colour,
+
+    /// The dashboard.
+    #[command(flatten)]
+    pub tui: NoTui,
+
     /// No remarks; results, warnings and errors only.
     #[arg(long, short)]
     pub quiet: bool,
@@ -170,9 +183,17 @@ fn replace<T>(place: &mut T, given: Option<T>) {
     }
 }
 
+/// How a running tap shows itself to a person.
+#[derive(Clone, Copy)]
+struct Face<'a> {
+    log: &'a Log,
+    colour: Colour,
+    tui: NoTui,
+}
+
 /// Runs `monitor`.
-pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
-    let print = args.print_config;
+pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
+    let (print, colour, tui) = (args.print_config, args.colour, args.tui);
     let config = args.config()?;
     if print {
         io::stdout()
@@ -180,29 +201,31 @@ pub(super) fn monitor(args: Monitor) -> Result<Outcome> {
             .context("cannot write the configuration")?;
         return Ok(Outcome::Done);
     }
+    log.quiet(config.quiet);
+    let face = Face { log, colour, tui };
     let plan = plan(&config)?;
     match &config.dpdk {
         None => {
             let signals = listen()?;
             let tap = open(&config, plan.workers)?;
-            watch(&config, &plan, tap, &signals)
+            watch(&config, &plan, tap, &signals, face)
         }
         Some(table) => {
             dpdk::check(&config, table)?;
-            through_dpdk(&config, table, &plan)
+            through_dpdk(&config, table, &plan, face)
         }
     }
 }
 
 #[cfg(feature = "dpdk")]
-fn through_dpdk(config: &Config, table: &Dpdk, plan: &Plan) -> Result<Outcome> {
+fn through_dpdk(config: &Config, table: &Dpdk, plan: &Plan, face: Face<'_>) -> Result<Outcome> {
     let signals = listen()?;
     let devices = dpdk::open(config, table, plan, &usable_cores()?)?;
-    watch(config, plan, devices, &signals)
+    watch(config, plan, devices, &signals, face)
 }
 
 #[cfg(not(feature = "dpdk"))]
-fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan) -> Result<Outcome> {
+fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan, _: Face<'_>) -> Result<Outcome> {
     bail!(
         "this build of resetscope is without DPDK: run scripts/setup-dpdk once, then `cargo build \
          --release --features dpdk`"
@@ -210,14 +233,18 @@ fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan) -> Result<Outcome> {
 }
 
 /// Opens the outputs, and gives up all privileges.
-fn open_outputs(config: &Config, tracepoint: Option<&Tracepoint>) -> Result<Outputs> {
+fn open_outputs(
+    config: &Config,
+    tracepoint: Option<&Tracepoint>,
+    colour: Colour,
+) -> Result<Outputs> {
     let request = output::Request {
         events: config.events.as_deref(),
         format: config.format,
         top: config.top,
         files: &config.files,
     };
-    let mut outputs = Outputs::new(&request)?;
+    let mut outputs = Outputs::new(&request, colour)?;
     if let Some(tracepoint) = tracepoint {
         outputs.ask(Kernel::new(tracepoint.accounts()));
     }
@@ -231,7 +258,7 @@ fn open_outputs(config: &Config, tracepoint: Option<&Tracepoint>) -> Result<Outp
         outputs.open_files(&request)?;
     }
     outputs.files.on_trouble(|trouble| {
-        eprintln!("resetscope: {trouble}: {}; trying again at each interval", trouble.cause);
+        warn!("{trouble}: {}; trying again at each interval", trouble.cause);
     });
     Ok(outputs)
 }
@@ -242,34 +269,70 @@ fn watch<B: Backend>(
     plan: &Plan,
     backend: B,
     signals: &Signals,
+    face: Face<'_>,
 ) -> Result<Outcome> {
     let mask = privacy::mask(config.privacy.as_deref())?;
     let bound = serve::open(&config.serve)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
-    let mut outputs = open_outputs(config, tracepoint.as_ref())?;
+    let mut outputs = open_outputs(config, tracepoint.as_ref(), face.colour)?;
     let server = serve::start(bound, config)?;
-    let quiet = config.quiet;
+    describe(config, plan);
+    let shown = dashboard::start(config, face.tui, signals, face.log.lines(), &mut outputs.stdout)?;
+    let service = Service::from_environment();
     let notify = |notice: &Notice| {
-        if notice.is_warning() || !quiet {
-            eprintln!("resetscope: {notice}");
-        }
+        tell(notice);
+        service.notice(notice);
         if let (Some(server), Some(listening)) = (&server, notice.listening()) {
             server.tap(listening, notice.to_string());
         }
     };
     let mut others = Others::default();
+    others.sinks = others.sinks.with(&service);
+    if let Some(shown) = &shown {
+        others.sinks = others.sinks.with(shown.sink());
+    }
     if let Some(publisher) = server.as_ref().map(Server::publisher) {
         others.sinks = others.sinks.with(publisher);
     }
     let mut sink = outputs.sink(mask, others);
     let ran = run(plan, backend, tracepoint, &mut sink, signals, &notify);
     drop(sink);
-    let missing = outputs.end().context("cannot write the results");
+    let missing = outputs.end();
+    let printed = shown.map_or(Ok(()), Shown::end);
     ran?;
-    for unwritten in missing? {
-        eprintln!("resetscope: {unwritten}: {}", unwritten.cause);
+    let missing = missing.and_then(|missing| printed.map(|()| missing));
+    for unwritten in missing.context("cannot write the results")? {
+        warn!("{unwritten}: {}", unwritten.cause);
     }
     Ok(Outcome::Done)
+}
+
+/// Says what there is to say of a running tap.
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::GoesOn => trace!("{notice}"),
+        Notice::Ending => debug!("{notice}"),
+        _ if notice.is_warning() => warn!("{notice}"),
+        _ => info!("{notice}"),
+    }
+}
+
+/// What the tap works with, for whoever wants to know.
+fn describe(config: &Config, plan: &Plan) {
+    let Plan { workers, cores, engine, .. } = plan;
+    debug!(workers, ?cores, flows = engine.flows, "flow tables");
+    if config.dpdk.is_none() {
+        let rings = &config.af_packet;
+        debug!(
+            rings = workers,
+            ring_mib = rings.ring_mib.get(),
+            block_kib = rings.block_kib.get(),
+            block_timeout_ms = rings.block_timeout_ms.get(),
+            snaplen = rings.snaplen.get(),
+            promiscuous = rings.promiscuous,
+            "AF_PACKET"
+        );
+    }
 }
 
 fn plan(config: &Config) -> Result<Plan> {

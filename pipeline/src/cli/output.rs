@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::colour::Colour;
 use crate::collect::Sink;
 use crate::config;
 use crate::sink::file::{Files, News, Unwritten};
@@ -99,23 +100,27 @@ pub(super) struct Others<'a> {
 pub(super) struct Outputs {
     /// Files; none before [`Self::open_files`].
     pub(super) files: Files,
-    stdout: Output,
+    /// What goes to stdout, and to stderr if events take that.
+    pub(super) stdout: Output,
 }
 
 impl Outputs {
     /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr.
-    pub(super) fn new(request: &Request<'_>) -> Result<Self> {
+    pub(super) fn new(request: &Request<'_>, colour: Colour) -> Result<Self> {
         request.check()?;
-        let (summaries, events): (Box<dyn Write>, Option<Box<dyn Write>>) =
-            if request.events_to_stdout() {
-                let events = Box::new(BufWriter::new(io::stdout()));
-                (Box::new(BufWriter::new(io::stderr())), Some(events))
-            } else {
-                (Box::new(BufWriter::new(io::stdout())), None)
-            };
+        let (summaries, palette): (Box<dyn Write>, _) = if request.events_to_stdout() {
+            (Box::new(BufWriter::new(io::stderr())), colour.palette(&io::stderr()))
+        } else {
+            (Box::new(BufWriter::new(io::stdout())), colour.palette(&io::stdout()))
+        };
+        let events: Option<Box<dyn Write>> = match request.events_to_stdout() {
+            true => Some(Box::new(BufWriter::new(io::stdout()))),
+            false => None,
+        };
         let files = Files::default();
         let stdout = Output {
             format: request.format,
+            palette,
             top: request.top,
             summaries,
             events,
@@ -182,7 +187,7 @@ pub(super) fn refuse_missing(missing: Vec<Unwritten>) -> Result<()> {
     let mut missing = missing.into_iter();
     let Some(first) = missing.next() else { return Ok(()) };
     for other in missing {
-        eprintln!("resetscope: {other}: {}", other.cause);
+        tracing::error!("{other}: {}", other.cause);
     }
     Err(first.into())
 }

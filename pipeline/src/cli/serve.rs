@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::Args;
+use tracing::{info, warn};
 
 use crate::config::{self, Listen, ServicesNamed};
 
@@ -59,7 +60,7 @@ pub(super) fn open(config: &config::Serve) -> Result<Option<Bound>> {
 pub(super) fn start(bound: Option<Bound>, config: &config::Config) -> Result<Option<Server>> {
     let Some(bound) = bound else { return Ok(None) };
     for (address, face) in bound.faces() {
-        announce(address, face, config.quiet);
+        announce(address, face);
     }
     let about = About {
         interface: config.interface.clone().unwrap_or_default(),
@@ -71,19 +72,14 @@ pub(super) fn start(bound: Option<Bound>, config: &config::Config) -> Result<Opt
     Ok(Some(bound.start(about)?))
 }
 
-fn announce(address: SocketAddr, face: Face, quiet: bool) {
-    if !quiet {
-        if face.metrics {
-            eprintln!("resetscope: metrics at http://{address}/metrics");
-        }
-        if face.page {
-            eprintln!("resetscope: live page at http://{address}/");
-        }
+fn announce(address: SocketAddr, face: Face) {
+    if face.metrics {
+        info!("metrics at http://{address}/metrics");
+    }
+    if face.page {
+        info!("live page at http://{address}/");
     }
     if !face.local {
-        eprintln!(
-            "resetscope: whoever can reach {address} can read the results: there is no \
-             authentication"
-        );
+        warn!("whoever can reach {address} can read the results: there is no authentication");
     }
 }

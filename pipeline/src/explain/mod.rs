@@ -16,7 +16,7 @@ pub mod roles;
 pub mod text;
 pub mod timeline;
 pub(crate) mod wireshark;
-mod wrap;
+pub(crate) mod wrap;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,11 +1,11 @@
 //! Lines that fit a terminal of 80 columns.
 
 /// Columns of a line.
-pub(super) const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 /// Breaks `text` into lines of at most [`WIDTH`] columns, each behind `indent` spaces. Words that are
 /// longer stay whole.
-pub(super) fn wrap(text: &str, indent: usize) -> String {
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;
     for word in text.split_whitespace() {

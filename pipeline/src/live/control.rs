@@ -12,6 +12,7 @@ use super::backend::{Backend, Change};
 use super::clock::{Clock, Watch};
 use super::error::TapError;
 use super::notice::Notice;
+use super::pulse::{Pulse, Watched};
 use super::worker::Order;
 use super::{Plan, Signals};
 use crate::feed::Span;
@@ -33,6 +34,8 @@ pub(super) struct Control<'a, N> {
     pub(super) clock: Arc<Clock>,
     /// Ends of the workers' order queues.
     pub(super) workers: Vec<Sender<Order<N>>>,
+    /// Whether they go on.
+    pub(super) pulses: Vec<Pulse>,
     /// Summaries that the sink has taken.
     pub(super) taken: Arc<AtomicU64>,
 }
@@ -47,6 +50,7 @@ impl<N: Send> Control<'_, N> {
         let begun = Instant::now();
         let mut watch = Watch::new();
         let mut intervals = Intervals::begin(self.clock.now_ns(), self.plan.interval);
+        let mut watched = Watched::new(&self.pulses);
         let mut look_at = begun;
         let result = loop {
             let over = self.plan.duration.is_some_and(|length| begun.elapsed() >= length);
@@ -64,10 +68,14 @@ impl<N: Send> Control<'_, N> {
                 if let Err(error) = self.look(tap) {
                     break Err(error);
                 }
+                if watched.all_go_on() {
+                    (self.notify)(&Notice::GoesOn);
+                }
             }
             let left = self.plan.duration.map_or(ROUND, |of| of.saturating_sub(begun.elapsed()));
             thread::sleep(ROUND.min(left).min(intervals.left()));
         };
+        (self.notify)(&Notice::Ending);
         let span = intervals.span(self.clock.now_ns());
         for worker in &self.workers {
             let _ = worker.send(Order::Finish(span));

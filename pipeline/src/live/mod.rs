@@ -33,6 +33,7 @@ pub mod error;
 pub mod filter;
 pub mod interface;
 pub mod notice;
+mod pulse;
 mod report;
 mod ring;
 pub mod tap;
@@ -48,10 +49,11 @@ use std::time::Duration;
 use crossbeam::channel::{Sender, bounded, unbounded};
 use resetscope_core::engine::{Config, Engine};
 use resetscope_core::judge::event::Event;
+use tracing::debug;
 
 use crate::collect::{OrderBy, Sink, Summary, collect};
 use crate::huge_pages;
-use crate::worker::Message;
+use crate::worker::{Message, reserved_bytes};
 
 use backend::{Backend, Seat};
 use clock::Clock;
@@ -105,6 +107,7 @@ pub fn run<B: Backend>(
     let workers = plan.workers.max(1);
     let each = Config { flows: plan.engine.flows.div_ceil(workers), ..plan.engine.clone() };
     let engines = (0..workers).map(|_| Engine::new(&each, 0, 1)).collect::<Result<Vec<_>, _>>()?;
+    debug!(bytes = reserved_bytes(&engines), "flow tables reserved");
     engines.iter().for_each(huge_pages::advise);
     let (send, receive) = bounded(QUEUE);
     let taken = Arc::new(AtomicU64::new(0));
@@ -112,6 +115,7 @@ pub fn run<B: Backend>(
     let clock = Arc::new(Clock::default());
     let (reader, _keeper) = tracepoint.map(Tracepoint::split).unzip();
     let (orders, seats) = seats(engines, &send, &clock);
+    let pulses = seats.iter().map(|seat: &Seat<_>| seat.reporter.pulse().clone()).collect();
     drop(send);
     let collected = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -124,7 +128,7 @@ pub fn run<B: Backend>(
                 .map_err(TapError::Thread)?;
         }
         backend.start(scope, seats, &plan.cores, notify)?;
-        let control = Control { plan, signals, notify, clock, workers: orders, taken };
+        let control = Control { plan, signals, notify, clock, workers: orders, pulses, taken };
         if let Some(notice) = backend.begin() {
             notify(&notice);
         }

@@ -58,6 +58,11 @@ pub enum Notice {
         /// Summaries that wait.
         waiting: u64,
     },
+    /// Every worker has done something since this was last said. Not a remark, but what a watchdog
+    /// wants to hear, several times a second.
+    GoesOn,
+    /// The end has come: the workers finish.
+    Ending,
     /// A worker could not be tied to its core.
     NotPinned {
         /// The core.
@@ -83,7 +88,12 @@ impl Notice {
     pub const fn is_warning(&self) -> bool {
         !matches!(
             self,
-            Self::Listening { .. } | Self::Polling { .. } | Self::Up { .. } | Self::Back { .. }
+            Self::Listening { .. }
+                | Self::Polling { .. }
+                | Self::Up { .. }
+                | Self::Back { .. }
+                | Self::GoesOn
+                | Self::Ending
         )
     }
 
@@ -132,6 +142,8 @@ impl fmt::Display for Notice {
                 "{waiting} summaries wait to be taken off the output; this interval goes on until \
                  they are"
             ),
+            Self::GoesOn => write!(f, "all workers go on"),
+            Self::Ending => write!(f, "ending"),
             Self::NotPinned { core, reason } => {
                 write!(f, "cannot tie a worker to core {core}: {reason}")
             }

@@ -6,6 +6,7 @@ use crossbeam::channel::{Sender, TrySendError};
 use resetscope_core::engine::Engine;
 use resetscope_core::interval::Interval;
 
+use super::pulse::Pulse;
 use crate::feed::Span;
 use crate::worker::Message;
 
@@ -20,12 +21,25 @@ pub(super) struct Reporter {
     /// Events of the current interval whose details were dropped.
     unlisted: u64,
     waiting: VecDeque<(Span, Box<Interval>)>,
+    pulse: Pulse,
 }
 
 impl Reporter {
     /// The end of worker `worker`.
     pub(super) fn new(worker: usize, collector: Sender<Message>) -> Self {
-        Self { worker, seq: 0, collector, unlisted: 0, waiting: VecDeque::new() }
+        Self {
+            worker,
+            seq: 0,
+            collector,
+            unlisted: 0,
+            waiting: VecDeque::new(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// Tells others whether the worker goes on.
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Reports what has been judged. All frames before `through_ns` have been analysed.

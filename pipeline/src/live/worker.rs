@@ -118,6 +118,7 @@ impl<I: Intake> Worker<I> {
 
     /// Obeys, takes what is there, and reports.
     pub(super) fn turn(&mut self) -> Turn {
+        self.reporter.pulse().beat();
         match self.orders.try_recv() {
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return Turn::Done,

@@ -5,6 +5,7 @@ pub mod event;
 pub mod file;
 pub mod kernel;
 pub mod mask;
+pub mod palette;
 pub mod summary;
 pub mod table;
 pub mod tee;
@@ -16,6 +17,7 @@ use resetscope_core::judge::event::Event;
 
 use crate::collect::{Sink, Summary};
 use file::News;
+use palette::Palette;
 
 /// How summaries are written.
 #[derive(
@@ -33,6 +35,8 @@ pub enum Format {
 pub struct Output {
     /// How summaries are written.
     pub format: Format,
+    /// The colours of text.
+    pub palette: Palette,
     /// Services and hosts that each summary lists.
     pub top: usize,
     /// Where summaries go.
@@ -78,7 +82,7 @@ impl Sink for Output {
                 if self.several {
                     writeln!(self.summaries)?;
                 }
-                table::write(&mut self.summaries, judged, self.top)?;
+                table::write(&mut self.summaries, judged, self.top, self.palette)?;
                 if let Some(kernel) = &self.kernel {
                     kernel.borrow_mut().sum_up(&mut self.summaries)?;
                 }

@@ -1,7 +1,9 @@
 //! The summary as a person reads it in a terminal, 80 columns wide.
 
-use std::fmt::Write as _;
+mod fit;
+
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
@@ -10,34 +12,42 @@ use resetscope_core::interval::histogram::Metric;
 use resetscope_core::judge::cause::{Cause, Subcause};
 use resetscope_core::skip::Skip;
 
+use super::palette::Palette;
 use crate::collect::Summary;
 use crate::collect::top::Tally;
+use crate::explain::wrap::wrap;
+use fit::{fitting, room, widest};
 
-/// Sub-causes named beside a cause.
-const SUBCAUSES: usize = 2;
+/// Sub-causes named beside a cause, and causes beside a service or host.
+const NAMED: usize = 2;
 
 /// Writes a summary as text, with the `top` services and hosts.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write(out: &mut dyn Write, summary: &Summary, top: usize) -> io::Result<()> {
-    head(out, summary)?;
+pub fn write(
+    out: &mut dyn Write,
+    summary: &Summary,
+    top: usize,
+    palette: Palette,
+) -> io::Result<()> {
+    head(out, summary, palette)?;
     if summary.interval.resets.events > 0 {
-        causes(out, summary)?;
-        tallies(out, summary, top)?;
-        distributions(out, summary)?;
+        causes(out, summary, palette)?;
+        tallies(out, summary, top, palette)?;
+        distributions(out, summary, palette)?;
     }
-    ledger(out, summary)
+    ledger(out, summary, palette)
 }
 
-fn head(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+fn head(out: &mut dyn Write, summary: &Summary, palette: Palette) -> io::Result<()> {
     let (interval, span) = (&summary.interval, summary.span);
     let (resets, frames) = (&interval.resets, &interval.frames);
     let lasted = span.end_ns.saturating_sub(span.start_ns);
     writeln!(
         out,
         "{} in {} of traffic from {}.",
-        many(resets.events, "reset", "resets"),
+        palette.strong(&many(resets.events, "reset", "resets")),
         lasting(lasted / 1000),
         utc(span.start_ns)
     )?;
@@ -65,32 +75,47 @@ fn right(table: &mut Table, columns: &[usize]) {
     }
 }
 
-fn print(out: &mut dyn Write, table: &Table) -> io::Result<()> {
-    for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
+/// Prints a table; `of` is the cause whose colour the row of that number has.
+fn print(
+    out: &mut dyn Write,
+    table: &Table,
+    palette: Palette,
+    of: impl Fn(usize) -> Option<Cause>,
+) -> io::Result<()> {
+    for (number, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        let line = match number.checked_sub(1).map(&of) {
+            None => palette.faint(line),
+            Some(None) => line.to_owned(),
+            Some(Some(cause)) => palette.cause(cause, line),
+        };
+        writeln!(out, "{line}")?;
     }
     writeln!(out)
 }
 
-fn causes(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+fn causes(out: &mut dyn Write, summary: &Summary, palette: Palette) -> io::Result<()> {
     let resets = &summary.interval.resets;
     let mut rows: Vec<(Cause, u64)> =
         Cause::ALL.into_iter().zip(resets.by_cause).filter(|(_, count)| *count > 0).collect();
     rows.sort_by_key(|(cause, count)| (std::cmp::Reverse(*count), *cause));
     let mut table = plain_table(&["cause", "resets", "share", "mostly"]);
-    for (cause, count) in rows {
+    let names = widest(rows.iter().map(|(cause, _)| cause.name()));
+    let counts = widest(["resets", &resets.events.to_string()]);
+    let room = room(&[names, counts, "100.0 %".len()]);
+    for (cause, count) in &rows {
         table.add_row([
             cause.name().to_owned(),
             count.to_string(),
-            share(count, resets.events),
-            mostly(cause, &resets.by_subcause),
+            share(*count, resets.events),
+            mostly(*cause, &resets.by_subcause, room),
         ]);
     }
     right(&mut table, &[1, 2]);
-    print(out, &table)
+    print(out, &table, palette, |row| rows.get(row).map(|(cause, _)| *cause))
 }
 
-fn mostly(cause: Cause, by_subcause: &[u64]) -> String {
+fn mostly(cause: Cause, by_subcause: &[u64], room: usize) -> String {
     let mut named: Vec<(Subcause, u64)> = Subcause::ALL
         .iter()
         .copied()
@@ -98,53 +123,57 @@ fn mostly(cause: Cause, by_subcause: &[u64]) -> String {
         .filter(|(subcause, count)| subcause.cause() == cause && *count > 0)
         .collect();
     named.sort_by_key(|(subcause, count)| (std::cmp::Reverse(*count), *subcause));
-    let more = named.len() > SUBCAUSES;
-    let mut text = String::new();
-    for (index, (subcause, count)) in named.into_iter().take(SUBCAUSES).enumerate() {
-        let comma = if index > 0 { ", " } else { "" };
-        let _ = write!(text, "{comma}{} {} ({count})", subcause.id(), subcause.name());
-    }
-    if more {
-        text.push_str(", …");
-    }
-    text
+    let named: Vec<String> = named
+        .into_iter()
+        .map(|(subcause, count)| format!("{} {} ({count})", subcause.id(), subcause.name()))
+        .collect();
+    fitting(&named, NAMED, room)
 }
 
-fn tallies(out: &mut dyn Write, summary: &Summary, top: usize) -> io::Result<()> {
+fn tallies(out: &mut dyn Write, summary: &Summary, top: usize, palette: Palette) -> io::Result<()> {
     if top == 0 {
         return Ok(());
     }
-    let rows = |table: &mut Table, name: String, tally: &Tally| {
-        let packets = tally.packets.to_string();
-        table.add_row([name, tally.events.to_string(), packets, by_cause(tally)]);
-    };
-    let mut services = plain_table(&["service", "resets", "RSTs", "causes"]);
-    for ((addr, port), tally) in summary.top.services(top) {
-        let name =
-            if addr.is_ipv6() { format!("[{addr}]:{port}") } else { format!("{addr}:{port}") };
-        rows(&mut services, name, tally);
+    let services = summary.top.services(top).into_iter();
+    let services: Vec<(String, &Tally)> = services
+        .map(|((addr, port), tally)| (SocketAddr::new(addr, port).to_string(), tally))
+        .collect();
+    let hosts = summary.top.hosts(top).into_iter();
+    let hosts: Vec<(String, &Tally)> =
+        hosts.map(|(addr, tally)| (addr.to_string(), tally)).collect();
+    for (head, rows) in [("service", services), ("sent by", hosts)] {
+        let mut table = plain_table(&[head, "resets", "RSTs", "causes"]);
+        let width = |of: fn(&Tally) -> u64| widest(rows.iter().map(|row| of(row.1).to_string()));
+        let room = room(&[
+            widest(rows.iter().map(|row| row.0.as_str()).chain([head])),
+            width(|tally| tally.events).max("resets".len()),
+            width(|tally| tally.packets).max("RSTs".len()),
+        ]);
+        for (name, tally) in &rows {
+            let (events, packets) = (tally.events.to_string(), tally.packets.to_string());
+            table.add_row([name.clone(), events, packets, by_cause(tally, room)]);
+        }
+        right(&mut table, &[1, 2]);
+        print(out, &table, palette, |row| ranked(rows.get(row)?.1).first().map(|first| first.0))?;
     }
-    right(&mut services, &[1, 2]);
-    print(out, &services)?;
-    let mut hosts = plain_table(&["sent by", "resets", "RSTs", "causes"]);
-    for (addr, tally) in summary.top.hosts(top) {
-        rows(&mut hosts, addr.to_string(), tally);
-    }
-    right(&mut hosts, &[1, 2]);
-    print(out, &hosts)
+    Ok(())
 }
 
-fn by_cause(tally: &Tally) -> String {
+/// Causes of a service's or host's resets, the most frequent first.
+fn ranked(tally: &Tally) -> Vec<(Cause, u64)> {
     let mut named: Vec<(Cause, u64)> =
         Cause::ALL.into_iter().zip(tally.by_cause).filter(|(_, count)| *count > 0).collect();
     named.sort_by_key(|(cause, count)| (std::cmp::Reverse(*count), *cause));
-    let names: Vec<String> =
-        named.iter().take(2).map(|(cause, count)| format!("{} {count}", cause.name())).collect();
-    let more = if named.len() > 2 { ", …" } else { "" };
-    names.join(", ") + more
+    named
 }
 
-fn distributions(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+fn by_cause(tally: &Tally, room: usize) -> String {
+    let names: Vec<String> =
+        ranked(tally).iter().map(|(cause, count)| format!("{} {count}", cause.name())).collect();
+    fitting(&names, NAMED, room)
+}
+
+fn distributions(out: &mut dyn Write, summary: &Summary, palette: Palette) -> io::Result<()> {
     let mut table = plain_table(&["", "count", "p50", "p90", "p99", "max"]);
     for &metric in Metric::ALL {
         let Some(histogram) = summary.interval.histograms.get(metric) else { continue };
@@ -167,10 +196,10 @@ fn distributions(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         ]);
     }
     right(&mut table, &[1, 2, 3, 4, 5]);
-    print(out, &table)
+    print(out, &table, palette, |_| None)
 }
 
-fn ledger(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+fn ledger(out: &mut dyn Write, summary: &Summary, palette: Palette) -> io::Result<()> {
     let frames = &summary.interval.frames;
     let parts = |names: Vec<(&'static str, u64)>| {
         let named: Vec<String> = names
@@ -182,16 +211,17 @@ fn ledger(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     };
     let skipped = Skip::ALL.map(Skip::name).into_iter().zip(frames.skipped).collect();
     let shed = Shed::ALL.map(Shed::name).into_iter().zip(frames.shed).collect();
-    writeln!(
-        out,
-        "frames: {} received = {} analysed + {} skipped{} + {} shed{}",
+    let lost: u64 = frames.shed.iter().sum();
+    let text = format!(
+        "{} received = {} analysed + {} skipped{} + {lost} shed{}",
         frames.received,
         frames.analysed,
         frames.skipped.iter().sum::<u64>(),
         parts(skipped),
-        frames.shed.iter().sum::<u64>(),
         parts(shed)
-    )
+    );
+    let text = format!("frames: {}", wrap(&text, "frames: ".len()).trim());
+    writeln!(out, "{}", if lost > 0 { palette.warning(&text) } else { text })
 }
 
 fn many(count: u64, one: &str, several: &str) -> String {

@@ -52,6 +52,12 @@ pub enum Message {
     },
 }
 
+/// Memory that is reserved for the flow tables of these engines, in bytes.
+#[must_use]
+pub fn reserved_bytes(engines: &[Engine]) -> usize {
+    engines.iter().filter_map(Engine::memory).map(|region| region.len).sum()
+}
+
 /// The state that a worker needs to report.
 struct Reporter {
     worker: usize,

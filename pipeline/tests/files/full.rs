@@ -136,6 +136,7 @@ fn a_disk_that_stays_full_costs_its_own_records_which_every_other_output_counts(
     let mut files = Files::default();
     files.events(&path, rotation(None)).unwrap();
     let mut output = Output {
+        palette: resetscope::sink::palette::Palette::default(),
         kernel: None,
         format: Format::Json,
         top: 0,

@@ -11,6 +11,8 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+#[cfg(feature = "tui")]
+mod dashboard;
 mod files;
 #[cfg(feature = "serve")]
 #[path = "../http_client/mod.rs"]
@@ -20,8 +22,12 @@ mod program;
 mod raw;
 mod reasons;
 mod recording;
+#[cfg(feature = "tui")]
+#[path = "../terminal/mod.rs"]
+mod screen;
 #[cfg(feature = "serve")]
 mod serve;
+mod service;
 mod soak;
 mod tracing;
 mod traffic;

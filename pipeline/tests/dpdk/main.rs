@@ -39,7 +39,7 @@ use net::Net;
 use program::{Program, assert_balanced, number, wait_for};
 use recording::{MARK, Recording, analyzed, assert_same, replay};
 use resetscope::config::Dpdk;
-use resetscope::live::dpdk::measure::measure;
+use resetscope::live::dpdk::measure::{Until, measure};
 use resetscope::live::dpdk::settings::Settings;
 use resetscope_core::engine::Config;
 use rustix::process::Signal;
@@ -397,13 +397,16 @@ fn a_looped_recording_can_be_measured() {
     let told = Arc::new(AtomicU64::new(0));
     let each = {
         let told = Arc::clone(&told);
-        move |frames, _nanoseconds| {
+        move |frames, begun, ended| {
+            assert!(begun <= ended);
             told.fetch_add(frames, Ordering::Relaxed);
         }
     };
-    let done = measure(&settings, Duration::from_millis(100), Some(&engine), each).unwrap();
+    let until = Until { time: Duration::from_millis(100), ..Until::default() };
+    let done = measure(&settings, &until, Some(&engine), each).unwrap();
     let [done] = &done[..] else { panic!("one worker, {} results", done.len()) };
-    assert!(done.analysed > 0 && done.analysed <= done.packets, "{done:?}");
+    let ledger = &done.interval.frames;
+    assert!(ledger.analysed > 0 && ledger.received == done.packets, "{done:?}");
     assert_eq!(done.packets, told.load(Ordering::Relaxed));
     assert!(done.elapsed >= Duration::from_millis(100));
 }

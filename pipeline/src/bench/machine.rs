@@ -33,7 +33,7 @@ fn unknown() -> String {
 }
 
 /// Cores that this process may use.
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 

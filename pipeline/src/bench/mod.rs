@@ -8,6 +8,8 @@
 //! those of [`crate::run`], only the results are counted instead of written. Flow tables and frames
 //! are brought into memory before the clock starts.
 
+#[cfg(feature = "dpdk")]
+pub mod dpdk;
 pub mod figures;
 mod machine;
 pub mod stopwatch;
@@ -22,6 +24,7 @@ use std::time::Duration;
 use resetscope_core::engine::Config;
 use resetscope_core::interval::Interval;
 use resetscope_core::judge::event::Event;
+use resetscope_core::limits::SHARDS;
 
 use crate::collect::{Sink, Summary};
 use crate::feed::Feed;
@@ -42,7 +45,7 @@ pub enum Backend {
     Memory,
     /// The capture is opened and read anew for each loop.
     File,
-    /// A DPDK port that plays the capture.
+    /// DPDK plays the capture from its packet buffers.
     Dpdk,
 }
 
@@ -65,8 +68,16 @@ pub struct Request {
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// The program was built without the backend.
-    #[error("this build has no DPDK; measure with --backend memory or file")]
+    #[cfg(not(feature = "dpdk"))]
+    #[error(
+        "this build has no DPDK: run scripts/setup-dpdk once, then `cargo build --release --features \
+         dpdk`, or measure with --backend memory or file"
+    )]
     NoDpdk,
+    /// DPDK cannot do it.
+    #[cfg(feature = "dpdk")]
+    #[error(transparent)]
+    Dpdk(#[from] dpdk::DpdkError),
     /// Files are read as they are.
     #[error("--rotate needs --backend memory: frames in files are not changed")]
     RotateFile,
@@ -88,6 +99,8 @@ pub enum BenchError {
 enum Traffic {
     Memory(Recording),
     File,
+    #[cfg(feature = "dpdk")]
+    Dpdk(dpdk::Looped),
 }
 
 /// A benchmark that is ready to run.
@@ -103,7 +116,14 @@ impl Bench {
     /// When the captures cannot be read or held, or the backend cannot do what is asked.
     pub fn open(request: Request) -> Result<Self, BenchError> {
         let traffic = match request.backend {
+            #[cfg(not(feature = "dpdk"))]
             Backend::Dpdk => return Err(BenchError::NoDpdk),
+            #[cfg(feature = "dpdk")]
+            Backend::Dpdk if request.rotation != Rotation::None => {
+                return Err(dpdk::DpdkError::Rotate.into());
+            }
+            #[cfg(feature = "dpdk")]
+            Backend::Dpdk => Traffic::Dpdk(dpdk::Looped::open(&request.files)?),
             Backend::File if request.rotation != Rotation::None => {
                 return Err(BenchError::RotateFile);
             }
@@ -121,17 +141,54 @@ impl Bench {
         Ok(Self { request, traffic })
     }
 
-    /// Runs on `workers` workers, until the time is over or `stop` becomes true.
+    /// The numbers of workers to measure: those `asked` for; if none are, powers of two up to the
+    /// cores, and the cores.
     ///
     /// # Errors
-    /// When the memory of the flow tables or a thread is refused, or a file cannot be read again.
+    /// When the backend cannot do those.
+    pub fn counts(&self, asked: &[u16]) -> Result<Vec<usize>, BenchError> {
+        #[cfg(feature = "dpdk")]
+        if let Traffic::Dpdk(_) = self.traffic {
+            return match asked {
+                [] | [1] => Ok(vec![1]),
+                _ => Err(dpdk::DpdkError::Workers.into()),
+            };
+        }
+        if !asked.is_empty() {
+            return Ok(asked.iter().copied().map(usize::from).collect());
+        }
+        let cores = machine::cores().min(SHARDS);
+        let mut counts: Vec<usize> = (0..=cores.ilog2()).map(|bit| 1 << bit).collect();
+        if !cores.is_power_of_two() {
+            counts.push(cores);
+        }
+        Ok(counts)
+    }
+
+    /// Runs on `workers` workers, one of [`Self::counts`], until the time is over or `stop` becomes
+    /// true.
+    ///
+    /// # Errors
+    /// When the memory of the flow tables or a thread is refused, a file cannot be read again, or
+    /// DPDK refuses.
     pub fn run(
         &self,
         workers: usize,
         stop: &Arc<AtomicBool>,
     ) -> Result<(Figures, Vec<Damage>), BenchError> {
         let played = Arc::new(Played::default());
-        let source = self.source(stop, &played)?;
+        let source: Box<dyn Source> = match &self.traffic {
+            Traffic::Memory(recording) => {
+                Box::new(Replay::new(recording.clone(), self.request.time, Arc::clone(&played)))
+            }
+            Traffic::File => {
+                let options = Options { stop: Arc::clone(stop), ..Options::default() };
+                let files = self.request.files.clone();
+                Box::new(Reopened::open(files, options, self.request.time, Arc::clone(&played))?)
+            }
+            #[cfg(feature = "dpdk")]
+            Traffic::Dpdk(looped) => return self.run_dpdk(looped, stop),
+        };
         let plan = Plan { workers, interval_ns: None, engine: self.request.engine.clone() };
         let engines = engines(&plan)?;
         for engine in &engines {
@@ -153,19 +210,22 @@ impl Bench {
         Ok((Figures::new(&measured), damage))
     }
 
-    fn source(
+    #[cfg(feature = "dpdk")]
+    fn run_dpdk(
         &self,
+        looped: &dpdk::Looped,
         stop: &Arc<AtomicBool>,
-        played: &Arc<Played>,
-    ) -> Result<Box<dyn Source>, BenchError> {
-        let (time, played) = (self.request.time, Arc::clone(played));
-        Ok(match &self.traffic {
-            Traffic::Memory(recording) => Box::new(Replay::new(recording.clone(), time, played)),
-            Traffic::File => {
-                let options = Options { stop: Arc::clone(stop), ..Options::default() };
-                Box::new(Reopened::open(self.request.files.clone(), options, time, played)?)
-            }
-        })
+    ) -> Result<(Figures, Vec<Damage>), BenchError> {
+        let played = looped.play(&self.request.engine, self.request.time, stop)?;
+        let measured = Measured {
+            request: &self.request,
+            watches: &[played.watch],
+            interval: &played.interval,
+            line_bytes: played.line_bytes,
+            rotate_ns: 0,
+            stopped: played.stopped,
+        };
+        Ok((Figures::new(&measured), looped.damage().to_vec()))
     }
 }
 

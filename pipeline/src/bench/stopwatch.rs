@@ -46,6 +46,18 @@ impl Stopwatch {
     pub fn span(&self) -> Option<(Instant, Instant)> {
         self.begun.zip(self.ended)
     }
+
+    /// Counts a burst of `packets` packets that was worked on from `begun` to `ended`.
+    pub(super) fn count(&mut self, packets: u64, begun: Instant, ended: Instant) {
+        self.begun.get_or_insert(begun);
+        self.ended = Some(ended);
+        self.packets += packets;
+        let spent = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
+        if let Some(bursts) = &mut self.bursts {
+            // Within the bounds, so the only error there is cannot occur.
+            let _ = bursts.record(spent.clamp(1, HIGHEST_NS));
+        }
+    }
 }
 
 impl Default for Stopwatch {
@@ -61,14 +73,6 @@ impl Gauge for Stopwatch {
         }
         let begun = Instant::now();
         work();
-        let ended = Instant::now();
-        self.begun.get_or_insert(begun);
-        self.ended = Some(ended);
-        self.packets += packets as u64;
-        let spent = u64::try_from((ended - begun).as_nanos()).unwrap_or(u64::MAX);
-        if let Some(bursts) = &mut self.bursts {
-            // Within the bounds, so the only error there is cannot occur.
-            let _ = bursts.record(spent.clamp(1, HIGHEST_NS));
-        }
+        self.count(packets as u64, begun, Instant::now());
     }
 }

@@ -27,7 +27,7 @@ use crate::live::filter::Expression;
 use crate::live::notice::Notice;
 use crate::live::tap::{Ringwork, Tap};
 use crate::live::tracepoint::Tracepoint;
-use crate::live::{Plan, Signals, run};
+use crate::live::{self, Plan, Signals, run};
 use crate::service::Service;
 use crate::sink::Format;
 use crate::sink::kernel::Kernel;
@@ -390,10 +390,8 @@ fn check_cores(cores: &[usize], workers: usize) -> Result<()> {
     }
 }
 
-/// The cores that the process may use.
 fn usable_cores() -> Result<Vec<usize>> {
-    let allowed = rustix::thread::sched_getaffinity(None).context("cannot ask for the cores")?;
-    Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
+    live::usable_cores().context("cannot ask for the cores")
 }
 
 /// SIGINT and SIGTERM stop, and end the program at once when they come again; SIGHUP renews.

@@ -91,6 +91,15 @@ pub struct Signals {
     pub renew: Arc<AtomicBool>,
 }
 
+/// The cores that the process may use.
+///
+/// # Errors
+/// What the system said.
+pub fn usable_cores() -> io::Result<Vec<usize>> {
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&core| allowed.is_set(core)).collect())
+}
+
 /// Runs `plan` on what `backend` brings into `sink` until `signals` or the plan say stop; meanwhile
 /// `tracepoint` is read, if there is one.
 ///

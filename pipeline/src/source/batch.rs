@@ -1,7 +1,7 @@
 //! A batch of frames: small descriptors, and a share in the memory they point into.
 
-use super::TIME_MAX_NS;
 use super::memory::Memory;
+use super::{TIME_MAX_NS, line_bytes};
 use resetscope_core::frame::{Frame, LinkType};
 use std::sync::Arc;
 
@@ -108,10 +108,9 @@ impl Batch {
         self.filled().iter().map(|slot| u64::from(slot.cap_len)).sum()
     }
 
-    /// Bytes that its frames take on an Ethernet line: at least 60 each, and 24 more for checksum,
-    /// preamble and gap.
+    /// Bytes that its frames take on an Ethernet line.
     pub(super) fn bytes_on_line(&self) -> u64 {
-        self.filled().iter().map(|slot| u64::from(slot.wire_len.max(60)) + 24).sum()
+        self.filled().iter().map(|slot| line_bytes(slot.wire_len)).sum()
     }
 
     /// Makes its frames come `shift_ns` later, and as many numbers later as `frames` came before.

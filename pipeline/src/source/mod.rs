@@ -41,6 +41,8 @@ pub use batch::{Batch, Frames};
 pub use error::{Damage, SourceError};
 pub use input::{Input, Options};
 pub use merge::open;
+#[cfg(feature = "dpdk")]
+pub(crate) use pcap::is_magic as is_pcap;
 pub use reopen::Reopened;
 pub use replay::Replay;
 
@@ -106,6 +108,12 @@ pub struct Played {
     pub line_bytes: AtomicU64,
     /// Nanoseconds spent on changing addresses or ports.
     pub rotate_ns: AtomicU64,
+}
+
+/// Bytes that a frame of `wire_len` takes on an Ethernet line, as in [`Played::line_bytes`].
+#[inline]
+pub(crate) fn line_bytes(wire_len: u32) -> u64 {
+    u64::from(wire_len.max(60)) + 24
 }
 
 /// When a source that plays again and again is to end: with the first loop that ends after this

@@ -35,7 +35,7 @@ pub(super) struct Header {
 }
 
 /// Whether a pcap file begins with these bytes.
-pub(super) fn is_magic(bytes: &[u8]) -> bool {
+pub(crate) fn is_magic(bytes: &[u8]) -> bool {
     bytes.len() >= 4 && magic(bytes).is_some()
 }
 

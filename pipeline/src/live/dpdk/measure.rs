@@ -1,9 +1,11 @@
 //! How fast frames come through DPDK, with and without the engine: for benchmarks.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use resetscope_core::engine::{Config, Engine};
+use resetscope_core::interval::Interval;
 
 use super::error::DeviceError;
 use super::queue::Queues;
@@ -13,8 +15,29 @@ use crate::huge_pages;
 use crate::live::clock::Clock;
 use crate::live::worker::Turn;
 
+/// Time between two advances of all shards' clocks, in nanoseconds: that of a live worker.
+const ADVANCE_NS: u64 = 250_000_000;
+
+/// When a measurement ends: with the first look at the queues after which time and frames are
+/// enough, or `stop` is true.
+#[derive(Clone, Debug, Default)]
+pub struct Until {
+    /// It lasts this long at least.
+    pub time: Duration,
+    /// Each worker takes so many frames at least.
+    pub frames: u64,
+    /// Ends it at once.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Until {
+    fn is_over(&self, time: Duration, frames: u64) -> bool {
+        (time >= self.time && frames >= self.frames) || self.stop.load(Ordering::Relaxed)
+    }
+}
+
 /// What one worker did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Measured {
     /// Frames received.
     pub packets: u64,
@@ -22,25 +45,26 @@ pub struct Measured {
     pub bytes: u64,
     /// Time from the first of them to the end.
     pub elapsed: Duration,
-    /// Frames that became part of a flow; 0 without an engine.
-    pub analysed: u64,
+    /// What the engine made of them, all of it judged; empty without one.
+    pub interval: Interval,
 }
 
-/// Receives for `duration` on every core of `settings` and returns what each did, in the order of the
+/// Receives until `until` on every core of `settings` and returns what each did, in the order of the
 /// cores. With `engine` the frames are analysed by one of that kind on each core, without it they are
-/// only counted. `each` is told by each worker how many frames it took at once, and how many
-/// nanoseconds that took. DPDK can be started once in a process, and so can this.
+/// only counted. `each` is told by each worker how many frames it took at once, when it began to
+/// look for them, and when it was done with them. DPDK can be started once in a process, and so can
+/// this.
 ///
 /// # Errors
 /// As [`super::Devices::open`].
 pub fn measure<F>(
     settings: &Settings,
-    duration: Duration,
+    until: &Until,
     engine: Option<&Config>,
     each: F,
 ) -> Result<Vec<Measured>, DeviceError>
 where
-    F: Fn(u64, u64) + Clone + Send + 'static,
+    F: Fn(u64, Instant, Instant) + Clone + Send + 'static,
 {
     let keep: GiveUp = Arc::new(|_| Ok(()));
     let mut session = Session::open(settings, keep)?;
@@ -50,14 +74,16 @@ where
         let engine = engine.map(|config| Engine::new(config, 0, 1)).transpose();
         let engine = engine.map_err(|_| DeviceError::Buffers)?;
         engine.iter().for_each(huge_pages::advise);
-        let (results, each) = (Arc::clone(&results), each.clone());
+        engine.iter().for_each(huge_pages::populate);
+        let (results, each, until) = (Arc::clone(&results), each.clone(), until.clone());
         work.push(Box::new(move |queues| Probe {
             queues,
             engine,
             each,
             clock: Clock::default(),
             begun: None,
-            duration,
+            due_ns: 0,
+            until,
             done: Measured::default(),
             number,
             results,
@@ -86,13 +112,44 @@ struct Probe<F> {
     each: F,
     clock: Clock,
     begun: Option<Instant>,
-    duration: Duration,
+    /// When the shards' clocks are advanced next.
+    due_ns: u64,
+    until: Until,
     done: Measured,
     number: usize,
     results: Arc<Mutex<Vec<Option<Measured>>>>,
 }
 
-impl<F: Fn(u64, u64) + Send + 'static> Work for Probe<F> {
+impl<F> Probe<F> {
+    /// What a live worker does after its frames, but for the writing.
+    fn look_after(engine: &mut Engine, last_ns: u64, due_ns: &mut u64) {
+        if last_ns >= *due_ns {
+            engine.advance(last_ns);
+            *due_ns = last_ns + ADVANCE_NS;
+        }
+        if engine.has_events() {
+            drop(engine.drain_events());
+            drop(engine.drain_sightings());
+        }
+    }
+
+    /// Judges what is open and hands the result over.
+    fn finish(&mut self, elapsed: Duration) {
+        let mut done = std::mem::take(&mut self.done);
+        done.elapsed = elapsed;
+        if let Some(engine) = &mut self.engine {
+            engine.finish();
+            done.interval = engine.take_interval();
+            done.bytes = done.interval.frames.bytes;
+        }
+        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(result) = results.get_mut(self.number) {
+            *result = Some(done);
+        }
+    }
+}
+
+impl<F: Fn(u64, Instant, Instant) + Send + 'static> Work for Probe<F> {
     fn turn(&mut self) -> Turn {
         let from = Instant::now();
         let (engine, done) = (&mut self.engine, &mut self.done);
@@ -100,27 +157,19 @@ impl<F: Fn(u64, u64) + Send + 'static> Work for Probe<F> {
             Some(engine) => engine.push(frames, done.packets + before + 1),
             None => done.bytes += frames.map(|frame| u64::from(frame.wire_len)).sum::<u64>(),
         });
-        let begun = *self.begun.get_or_insert(from);
+        let to = Instant::now();
+        let elapsed = to - *self.begun.get_or_insert(from);
         if let Some(taken) = &taken {
             done.packets += taken.frames;
-            (self.each)(taken.frames, from.elapsed().as_nanos() as u64);
+            (self.each)(taken.frames, from, to);
+            if let Some(engine) = engine {
+                Self::look_after(engine, taken.last_ns, &mut self.due_ns);
+            }
         }
-        if let Some(engine) = engine.as_mut().filter(|engine| engine.has_events()) {
-            drop(engine.drain_events());
-            drop(engine.drain_sightings());
+        if self.until.is_over(elapsed, self.done.packets) {
+            self.finish(elapsed);
+            return Turn::Done;
         }
-        if begun.elapsed() < self.duration {
-            return if taken.is_some() { Turn::Busy } else { Turn::Idle };
-        }
-        done.elapsed = begun.elapsed();
-        if let Some(engine) = engine {
-            let frames = engine.take_interval().frames;
-            (done.bytes, done.analysed) = (frames.bytes, frames.analysed);
-        }
-        let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(result) = results.get_mut(self.number) {
-            *result = Some(std::mem::take(done));
-        }
-        Turn::Done
+        if taken.is_some() { Turn::Busy } else { Turn::Idle }
     }
 }

@@ -1,7 +1,6 @@
 //! `resetscope analyze`: recorded captures in, summaries and events out.
 
 use std::fs::Metadata;
-use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use resetscope_core::engine::Config;
 use tracing::{debug, error, info};
 
@@ -20,10 +18,7 @@ use crate::source::{self, Input, Options, Progress};
 use super::args::Analyze;
 use super::exit::Outcome;
 use super::log::Log;
-use super::output;
-
-/// Inputs shorter than this are through before a progress bar would be read.
-const PROGRESS_BYTES_MIN: u64 = 64 << 20;
+use super::{output, progress};
 
 /// Runs `analyze`.
 pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
@@ -37,8 +32,9 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
     if let Some(events) = &args.events {
         refuse_input(events, &args.files)?;
     }
-    let mut output = output::open(args.events.as_deref(), args.format, args.top, args.colour)?;
-    let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
+    let bar = progress::bar(source.progress(), args.quiet);
+    let mut output =
+        output::open(args.events.as_deref(), args.format, args.top, args.colour, &bar)?;
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let plan = plan(args);
     debug!(
@@ -90,21 +86,4 @@ fn refuse_input(path: &Path, inputs: &[PathBuf]) -> Result<()> {
         ),
         None => Ok(()),
     }
-}
-
-/// A progress bar on stderr, if that is a terminal and the input long enough to wait for.
-pub(super) fn progress_bar(progress: Progress) -> ProgressBar {
-    let long = progress.total.is_none_or(|total| total >= PROGRESS_BYTES_MIN);
-    if !long || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = match progress.total {
-        Some(total) => (ProgressBar::new(total), "{bytes}/{total_bytes} {wide_bar} {eta}"),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed}"),
-    };
-    bar.set_draw_target(ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -12,6 +12,7 @@ pub mod manual;
 pub mod monitor;
 mod output;
 mod privilege;
+mod progress;
 pub mod serve;
 
 use std::process::ExitCode;

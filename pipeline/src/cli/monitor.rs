@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use indicatif::ProgressBar;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
 use tracing::{debug, info, trace, warn};
@@ -178,7 +179,13 @@ pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
     let bound = serve::open(&config.serve)?;
     let tap = Tap::open(&plan)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
-    let mut output = output::open(config.events.as_deref(), config.format, config.top, colour)?;
+    let mut output = output::open(
+        config.events.as_deref(),
+        config.format,
+        config.top,
+        colour,
+        &ProgressBar::hidden(),
+    )?;
     output.kernel = tracepoint.as_ref().map(|tracepoint| Kernel::new(tracepoint.accounts()));
     privilege::drop_all(config.user.as_deref())?;
     let server = serve::start(bound, &config)?;

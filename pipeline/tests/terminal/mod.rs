@@ -1,5 +1,7 @@
 //! A terminal for one program, and everything that the program wrote to it.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -80,6 +82,15 @@ impl Terminal {
     pub(crate) fn forgets(&mut self, text: &str) {
         self.shows(text);
         self.shown = self.shown.split_once(text).map_or("", |(_, rest)| rest).to_owned();
+    }
+
+    /// Everything, once the program has ended and nobody else has the terminal.
+    pub(crate) fn rest(self) -> String {
+        let Self { keys, screen, parts, mut shown } = self;
+        drop(screen);
+        parts.iter().for_each(|part| shown.push_str(&String::from_utf8_lossy(&part)));
+        drop(keys);
+        shown
     }
 
     /// Forgets what it has shown.

@@ -74,7 +74,8 @@ pub fn run(
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<Vec<Damage>, RunError> {
     let engines = engines(plan)?;
-    debug!(bytes = reserved_bytes(&engines), "flow tables reserved");
+    let bytes = reserved_bytes(&engines)?;
+    debug!(bytes, "flow tables reserved");
     // A short capture uses little of the tables, and clearing huge pages would take longer than
     // reading it.
     if source.progress().total.is_none_or(|total| total >= HUGE_PAGES_BYTES_MIN) {

@@ -169,6 +169,19 @@ fn what_cannot_be_done_is_exit_code_1_and_one_line_that_names_it() {
 }
 
 #[test]
+fn more_connections_than_the_machine_has_memory_for_are_refused_at_start() {
+    let folder = Folder::new();
+    let path = folder.put("few.pcap", &capture(&refusals(2)));
+    // Some 700 GiB.
+    let output =
+        resetscope().args(["analyze", "--flows", "4294967296"]).arg(&path).output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("memory of the flow tables; lower --flows"), "{stderr}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn odd_captures_that_are_not_damaged_are_exit_code_0() {
     let folder = Folder::new();
     let mut backwards = refusals(20);

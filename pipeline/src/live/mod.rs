@@ -116,7 +116,8 @@ pub fn run<B: Backend>(
     let workers = plan.workers.max(1);
     let each = Config { flows: plan.engine.flows.div_ceil(workers), ..plan.engine.clone() };
     let engines = (0..workers).map(|_| Engine::new(&each, 0, 1)).collect::<Result<Vec<_>, _>>()?;
-    debug!(bytes = reserved_bytes(&engines), "flow tables reserved");
+    let bytes = reserved_bytes(&engines)?;
+    debug!(bytes, "flow tables reserved");
     engines.iter().for_each(huge_pages::advise);
     let (send, receive) = bounded(QUEUE);
     let taken = Arc::new(AtomicU64::new(0));

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use crossbeam::channel::Sender;
 use crossbeam::utils::Backoff;
 use resetscope_core::engine::Engine;
+use resetscope_core::flow::table::NoMemory;
 use resetscope_core::interval::Interval;
 use resetscope_core::judge::event::Judged;
 use resetscope_core::memory::Sighting;
@@ -53,9 +54,18 @@ pub enum Message {
 }
 
 /// Memory that is reserved for the flow tables of these engines, in bytes.
-#[must_use]
-pub fn reserved_bytes(engines: &[Engine]) -> usize {
-    engines.iter().filter_map(Engine::memory).map(|region| region.len).sum()
+///
+/// # Errors
+/// When it is more than the machine has: Linux promises that too, and kills the program when the
+/// tables fill.
+pub fn reserved_bytes(engines: &[Engine]) -> Result<usize, NoMemory> {
+    let bytes = engines.iter().filter_map(Engine::memory).map(|region| region.len).sum();
+    let machine = rustix::system::sysinfo();
+    let unit = u64::from(machine.mem_unit.max(1));
+    if bytes as u64 > machine.totalram.saturating_mul(unit) {
+        return Err(NoMemory { bytes });
+    }
+    Ok(bytes)
 }
 
 /// The state that a worker needs to report.

@@ -7,6 +7,7 @@
 mod capture_writer;
 #[cfg(feature = "tui")]
 mod dashboard;
+mod examples;
 mod log;
 mod manual;
 #[path = "../terminal/mod.rs"]

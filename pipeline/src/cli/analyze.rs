@@ -1,13 +1,11 @@
 //! `resetscope analyze`: recorded captures in, summaries, events and a report out.
 
-use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use resetscope_core::engine::Config;
 use tracing::{debug, info};
 
@@ -19,11 +17,8 @@ use super::args::Analyze;
 use super::exit::Outcome;
 use super::log::Log;
 use super::output::{self, Outputs};
-use super::{privacy, report};
+use super::{privacy, progress, report};
 use crate::config;
-
-/// Inputs shorter than this are through before a progress bar would be read.
-const PROGRESS_BYTES_MIN: u64 = 64 << 20;
 
 /// Runs `analyze`.
 pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
@@ -47,9 +42,9 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
         output::refuse_input("results", path, &args.files)?;
     }
     let mut report = report::create(&args.report, &args.files, &request.paths())?;
-    let mut outputs = Outputs::new(&request, args.colour)?;
+    let bar = progress::bar(source.progress(), args.quiet);
+    let mut outputs = Outputs::new(&request, args.colour, &bar)?;
     outputs.open_files(&request)?;
-    let bar = if args.quiet { ProgressBar::hidden() } else { progress_bar(source.progress()) };
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let plan = plan(args);
     debug!(
@@ -89,21 +84,4 @@ fn plan(args: &Analyze) -> Plan {
             ..Config::default()
         },
     }
-}
-
-/// A progress bar on stderr, if that is a terminal and the input long enough to wait for.
-pub(super) fn progress_bar(progress: Progress) -> ProgressBar {
-    let long = progress.total.is_none_or(|total| total >= PROGRESS_BYTES_MIN);
-    if !long || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let (bar, template) = match progress.total {
-        Some(total) => (ProgressBar::new(total), "{bytes}/{total_bytes} {wide_bar} {eta}"),
-        None => (ProgressBar::new_spinner(), "{spinner} {bytes} {elapsed}"),
-    };
-    bar.set_draw_target(ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -1,6 +1,6 @@
 //! `resetscope explain`: the story of one reset, or the list to pick one from.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,21 +16,19 @@ use crate::run::{Plan, run};
 use crate::sink::mask::behind;
 use crate::source::{Options, Progress};
 
-use super::analyze::progress_bar;
 use super::args::{Explain, Telling};
 use super::exit::Outcome;
 use super::log::Log;
-use super::privacy;
+use super::{privacy, progress};
 
 /// Runs `explain`.
 pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
     log.quiet(args.quiet);
     let request = request(args);
     let source = request.source()?;
-    let bar =
-        if args.quiet { indicatif::ProgressBar::hidden() } else { progress_bar(source.progress()) };
+    let bar = progress::bar(source.progress(), args.quiet);
     let watch = |progress: Progress| bar.set_position(progress.consumed);
-    let mut out = BufWriter::new(io::stdout());
+    let mut out = progress::beside(&bar, io::stdout());
     let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     let target = args.frame.map(Target::Frame).or(args.flow.map(Target::Flow));
     let json = args.format == Telling::Json;

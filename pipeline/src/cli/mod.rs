@@ -16,6 +16,7 @@ pub mod monitor;
 mod output;
 pub mod privacy;
 mod privilege;
+mod progress;
 pub mod report;
 pub mod serve;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use indicatif::ProgressBar;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
 use tracing::{debug, info, trace, warn};
@@ -244,7 +245,7 @@ fn open_outputs(
         top: config.top,
         files: &config.files,
     };
-    let mut outputs = Outputs::new(&request, colour)?;
+    let mut outputs = Outputs::new(&request, colour, &ProgressBar::hidden())?;
     if let Some(tracepoint) = tracepoint {
         outputs.ask(Kernel::new(tracepoint.accounts()));
     }

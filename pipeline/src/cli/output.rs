@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::{FileType, Metadata};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::colour::Colour;
+use super::progress;
 use crate::collect::Sink;
 use crate::config;
 use crate::sink::file::{Files, News, Unwritten};
@@ -105,18 +107,16 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr.
-    pub(super) fn new(request: &Request<'_>, colour: Colour) -> Result<Self> {
+    /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr. The
+    /// bar steps aside for what has its terminal.
+    pub(super) fn new(request: &Request<'_>, colour: Colour, bar: &ProgressBar) -> Result<Self> {
         request.check()?;
-        let (summaries, palette): (Box<dyn Write>, _) = if request.events_to_stdout() {
-            (Box::new(BufWriter::new(io::stderr())), colour.palette(&io::stderr()))
+        let (summaries, palette) = if request.events_to_stdout() {
+            (progress::beside(bar, io::stderr()), colour.palette(&io::stderr()))
         } else {
-            (Box::new(BufWriter::new(io::stdout())), colour.palette(&io::stdout()))
+            (progress::beside(bar, io::stdout()), colour.palette(&io::stdout()))
         };
-        let events: Option<Box<dyn Write>> = match request.events_to_stdout() {
-            true => Some(Box::new(BufWriter::new(io::stdout()))),
-            false => None,
-        };
+        let events = request.events_to_stdout().then(|| progress::beside(bar, io::stdout()));
         let files = Files::default();
         let stdout = Output {
             format: request.format,

@@ -76,3 +76,43 @@ fn colours_change_nothing_but_colours() {
         assert_eq!(plain(&run("always")), run("never"));
     }
 }
+
+/// Lines as a terminal is left with after all that was written to it: `\r` goes back to the
+/// beginning of the line, and ESC `[2K` clears it.
+fn left(written: &str) -> Vec<String> {
+    let line = |line: &str| line.rsplit("\x1b[2K").next().unwrap_or(line).replace('\r', "");
+    written.split("\r\n").map(line).collect()
+}
+
+#[test]
+fn a_progress_bar_steps_aside_for_results() {
+    // A pipe has no known length, so that there is a bar however short it is.
+    for interval in ["1h", "100ms"] {
+        let mut screen = Terminal::new(80, 24);
+        let mut command = resetscope();
+        command.args(["analyze", "--flows", "8192", "--color", "never", "--interval", interval]);
+        let mut child = command
+            .arg("-")
+            .env("TERM", "xterm-256color")
+            .stdin(std::process::Stdio::piped())
+            .stdout(screen.end())
+            .stderr(screen.end())
+            .spawn()
+            .unwrap();
+        let bytes = std::fs::read(corpus()).unwrap();
+        let mut input = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, &bytes).unwrap();
+        // Drawn before the end is known.
+        screen.shows("B 0");
+        drop(input);
+        assert!(child.wait().unwrap().success());
+        // It has ends of the terminal, too.
+        drop(command);
+        let written = screen.rest();
+        let lines = left(&written);
+        assert!(lines.iter().any(|line| line.starts_with("frames: ")), "{lines:?}");
+        for line in &lines {
+            assert!(!line.contains("iB"), "the bar is left in {line:?}");
+        }
+    }
+}

@@ -82,6 +82,15 @@ impl Terminal {
         self.shown = self.shown.split_once(text).map_or("", |(_, rest)| rest).to_owned();
     }
 
+    /// Everything, once the program has ended and nobody else has the terminal.
+    pub(crate) fn rest(self) -> String {
+        let Self { keys, screen, parts, mut shown } = self;
+        drop(screen);
+        parts.iter().for_each(|part| shown.push_str(&String::from_utf8_lossy(&part)));
+        drop(keys);
+        shown
+    }
+
     /// Forgets what it has shown.
     pub(crate) fn forget(&mut self) {
         self.shown.clear();

@@ -10,6 +10,7 @@ use clap::Args;
 use super::log::Lines;
 use crate::config::Config;
 use crate::live::Signals;
+#[cfg(feature = "tui")]
 use crate::sink::palette::Palette;
 use crate::sink::{Format, Output};
 

@@ -105,16 +105,21 @@ impl Drawer {
     }
 
     fn key(&self, key: KeyEvent) {
-        let interrupt = key.modifiers.contains(KeyModifiers::CONTROL);
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char('q') | KeyCode::Esc => self.signals.stop.store(true, Ordering::Relaxed),
-            // In raw mode no signal comes of it. The second ends the program at once.
-            KeyCode::Char('c') if interrupt && self.signals.stop.swap(true, Ordering::Relaxed) => {
-                ratatui::restore();
-                std::process::exit(1);
-            }
+            KeyCode::Char('c') if control => self.interrupt(),
             KeyCode::Char('n') => self.signals.renew.store(true, Ordering::Relaxed),
             _ => {}
+        }
+    }
+
+    /// Does what the signal would do that does not come in raw mode: the second ends the program
+    /// at once.
+    fn interrupt(&self) {
+        if self.signals.stop.swap(true, Ordering::Relaxed) {
+            ratatui::restore();
+            std::process::exit(1);
         }
     }
 }

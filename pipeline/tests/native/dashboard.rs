@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 use resetscope::collect::{Sink, Summary};
 use resetscope::run::{Plan, run};
 use resetscope::source::{self, Input};
@@ -62,7 +63,7 @@ fn drawn(model: &Model, columns: u16, rows: u16, remark: Option<&str>) -> Vec<St
     terminal.draw(|frame| draw(frame, model, now, look)).unwrap();
     let buffer = terminal.backend().buffer().clone();
     let cells = buffer.content().chunks(usize::from(columns).max(1));
-    cells.map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect()
+    cells.map(|row| row.iter().map(Cell::symbol).collect()).collect()
 }
 
 #[test]

@@ -4,18 +4,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test, both are its failure")]
 
 #[path = "../capture_writer/mod.rs"]
-#[allow(dead_code, reason = "not all of it is needed here")]
 mod capture_writer;
 #[cfg(feature = "tui")]
 mod dashboard;
 mod log;
 mod manual;
 #[path = "../terminal/mod.rs"]
-#[allow(dead_code, reason = "not all of it is needed here")]
 mod screen;
 mod terminal;
 #[path = "../traffic/mod.rs"]
-#[allow(dead_code, reason = "not all of it is needed here")]
 mod traffic;
 
 use std::path::PathBuf;

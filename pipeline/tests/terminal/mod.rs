@@ -1,5 +1,7 @@
 //! A terminal for one program, and everything that the program wrote to it.
 
+#![allow(dead_code, reason = "each test file uses its part")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;

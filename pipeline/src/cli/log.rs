@@ -10,7 +10,7 @@ use std::fmt::{self, Write as _};
 use clap::{Args, ValueEnum};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber, warn};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
@@ -96,7 +96,10 @@ impl Log {
             LogFormat::Json => layer.json().flatten_event(true).with_target(false).boxed(),
         };
         // A second start in one process keeps to the first: then that was asked for.
-        let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+        // Libraries have remarks of their own, which are none of a user's business.
+        let ours = filter_fn(|about| about.target().starts_with("resetscope"));
+        let layer = layer.with_filter(filter).with_filter(ours);
+        let _ = tracing_subscriber::registry().with(layer).try_init();
         if let (Some(variable), Some(Err(_))) = (&variable, &named) {
             warn!("{VARIABLE} is {variable:?}, which is none of error, warn, info, debug, trace");
         }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs::{FileType, Metadata};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -107,19 +107,16 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr. The bar
-    /// steps aside for what has its terminal.
+    /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr. The
+    /// bar steps aside for what has its terminal.
     pub(super) fn new(request: &Request<'_>, colour: Colour, bar: &ProgressBar) -> Result<Self> {
         request.check()?;
-        let (summaries, palette): (Box<dyn Write>, _) = if request.events_to_stdout() {
+        let (summaries, palette) = if request.events_to_stdout() {
             (progress::beside(bar, io::stderr()), colour.palette(&io::stderr()))
         } else {
             (progress::beside(bar, io::stdout()), colour.palette(&io::stdout()))
         };
-        let events: Option<Box<dyn Write>> = match request.events_to_stdout() {
-            true => Some(progress::beside(bar, io::stdout())),
-            false => None,
-        };
+        let events = request.events_to_stdout().then(|| progress::beside(bar, io::stdout()));
         let files = Files::default();
         let stdout = Output {
             format: request.format,

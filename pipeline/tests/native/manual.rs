@@ -37,7 +37,8 @@ fn every_command_has_a_page_that_names_every_option_and_renders_without_warnings
             let written = format!("\\-\\-{}", option.replace('-', "\\-"));
             assert!(page.contains(&written), "{name}.1 lacks --{option}");
         }
-        let Ok(groff) = Command::new("groff").args(["-ww", "-man", "-Tutf8"]).arg(&path).output()
+        let Ok(groff) =
+            Command::new("groff").args(["-Kutf8", "-ww", "-man", "-Tutf8"]).arg(&path).output()
         else {
             println!("not rendered: groff is not installed");
             continue;

@@ -2,7 +2,7 @@
 
 /// Segments that the engine prefetches together. Batches of 64–128 hide a memory access of 100 ns
 /// behind the work on the others; larger ones push each other out of the first-level cache.
-pub const BURST: usize = 128;
+pub const BURST: usize = 64;
 
 /// Logical shards. A power of two, more than any machine has cores, and few enough that a shard's
 /// hot fields stay in cache.

@@ -8,11 +8,11 @@
 //! together.
 
 use super::link::ether_type;
-use super::{options, payload, protocol, tcp, tunnel};
+use super::{Sink, options, payload, protocol, tcp, tunnel};
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
 use crate::frame::{Frame, LinkType};
-use crate::segment::{RstTexts, Segment, quirk};
+use crate::segment::quirk;
 use crate::skip::Skip;
 
 /// What the IP header of either version says, in the form that the segment wants.
@@ -27,11 +27,7 @@ struct Network {
 
 /// What the frame holds, or `None` when it is not a common one.
 #[inline(always)]
-pub(super) fn read(
-    frame: &Frame<'_>,
-    segment: &mut Segment,
-    texts: &mut RstTexts,
-) -> Option<Result<(), Skip>> {
+pub(super) fn read(frame: &Frame<'_>, sink: &mut impl Sink) -> Option<Result<(), Skip>> {
     if frame.link != LinkType::ETHERNET {
         return None;
     }
@@ -42,19 +38,14 @@ pub(super) fn read(
         (number, packet) = (u16::from_be_bytes([tag[2], tag[3]]), behind);
     }
     match number {
-        ether_type::IP4 => ip4(packet, frame.time_ns, segment, texts),
-        ether_type::IP6 => ip6(packet, frame.time_ns, segment, texts),
+        ether_type::IP4 => ip4(packet, frame.time_ns, sink),
+        ether_type::IP6 => ip6(packet, frame.time_ns, sink),
         _ => None,
     }
 }
 
 #[inline(always)]
-fn ip4(
-    packet: &[u8],
-    time_ns: u64,
-    segment: &mut Segment,
-    texts: &mut RstTexts,
-) -> Option<Result<(), Skip>> {
+fn ip4(packet: &[u8], time_ns: u64, sink: &mut impl Sink) -> Option<Result<(), Skip>> {
     let (ip, body) = packet.split_first_chunk::<20>()?;
     let total = u32::from(u16::from_be_bytes([ip[2], ip[3]]));
     let whole = (ip[6] & 0x3f) | ip[7] == 0;
@@ -78,16 +69,11 @@ fn ip4(
         tos: ip[1],
         quirks: if ip[6] & 0x40 == 0 { 0 } else { quirk::DF },
     };
-    fill(&network, (key, direction), (header, body), time_ns, segment, texts)
+    fill(&network, (key, direction), (header, body), time_ns, sink)
 }
 
 #[inline(always)]
-fn ip6(
-    packet: &[u8],
-    time_ns: u64,
-    segment: &mut Segment,
-    texts: &mut RstTexts,
-) -> Option<Result<(), Skip>> {
+fn ip6(packet: &[u8], time_ns: u64, sink: &mut impl Sink) -> Option<Result<(), Skip>> {
     let (fixed, behind) = packet.split_first_chunk::<8>()?;
     let (source, behind) = behind.split_first_chunk::<16>()?;
     let (destination, body) = behind.split_first_chunk::<16>()?;
@@ -111,7 +97,7 @@ fn ip6(
         tos: fixed[0] << 4 | fixed[1] >> 4,
         quirks: quirk::IPV6 | quirk::DF,
     };
-    fill(&network, (key, direction), (header, body), time_ns, segment, texts)
+    fill(&network, (key, direction), (header, body), time_ns, sink)
 }
 
 /// What carries no TCP here: UDP beside the ports of tunnels. Any other protocol is left open.
@@ -131,16 +117,18 @@ fn fill(
     (key, direction): (FlowKey, u8),
     (header, body): (&[u8; 20], &[u8]),
     time_ns: u64,
-    segment: &mut Segment,
-    texts: &mut RstTexts,
+    sink: &mut impl Sink,
 ) -> Option<Result<(), Skip>> {
     let header_len = u32::from(header[12] >> 4) * 4;
     let options = body.get(20..header_len as usize)?;
+    let essential = header.first_chunk::<{ tcp::ESSENTIAL }>()?;
     let claimed = network.carried.checked_sub(header_len)?;
     let captured = (body.len() - header_len as usize).min(claimed as usize);
     let cut = if captured < claimed as usize { quirk::CUT } else { 0 };
+    let hash = hash(&key);
+    let (segment, texts) = sink.place(hash);
     segment.key = key;
-    segment.hash = hash(&key);
+    segment.hash = hash;
     segment.time_ns = time_ns;
     segment.ip_id = network.id;
     segment.ttl = network.ttl;
@@ -150,8 +138,7 @@ fn fill(
     options::read(options, options.len(), segment);
     let start = header_len as usize;
     segment.payload = payload::kind(body, start, captured);
-    let header = header.first_chunk::<{ tcp::ESSENTIAL }>()?;
     let text = body.get(start..start + captured).unwrap_or_default();
-    tcp::fill(header, claimed, text, segment, texts);
+    tcp::fill(essential, claimed, text, segment, texts);
     Some(Ok(()))
 }

@@ -33,6 +33,21 @@ mod protocol {
     pub(super) const GRE: u8 = 47;
 }
 
+/// Where a segment is to be written, decided when its flow is known.
+pub trait Sink {
+    /// The segment to write, and where the text of its RST is kept; asked once for each frame that
+    /// holds a segment, with the [`crate::flow::hash::hash`] of its key.
+    fn place(&mut self, hash: u64) -> (&mut Segment, &mut RstTexts);
+}
+
+/// The one place for all.
+impl Sink for (&mut Segment, &mut RstTexts) {
+    #[inline(always)]
+    fn place(&mut self, _hash: u64) -> (&mut Segment, &mut RstTexts) {
+        (self.0, self.1)
+    }
+}
+
 /// Reads the TCP segment that `frame` carries into `segment`.
 ///
 /// Fills everything but [`Segment::frame`], which only the caller knows. After an error `segment`
@@ -42,15 +57,24 @@ mod protocol {
 /// The one reason why the frame holds no usable TCP segment.
 #[inline]
 pub fn dissect(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Result<(), Skip> {
-    match common::read(frame, segment, texts) {
+    dissect_to(frame, &mut (segment, texts))
+}
+
+/// [`dissect`] to where `sink` wants the segment.
+///
+/// # Errors
+/// As [`dissect`]; `sink` has not been asked then.
+#[inline]
+pub fn dissect_to(frame: &Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
+    match common::read(frame, sink) {
         Some(result) => result,
-        None => walk(frame, segment, texts),
+        None => walk(frame, sink),
     }
 }
 
 /// Reads any frame, header by header.
 #[inline(never)]
-fn walk(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Result<(), Skip> {
+fn walk(frame: &Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
     let mut layer = Layer::outermost(frame.link).ok_or(Skip::LinkType)?;
     let mut view = View::of(frame);
     let (mut domain, mut quirks) = (0, 0);
@@ -66,7 +90,7 @@ fn walk(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Resul
         };
         if ip.protocol == protocol::TCP {
             let carrier = tcp::Carrier { ip, domain, quirks, time_ns: frame.time_ns };
-            return tcp::read(body, &carrier, segment, texts);
+            return tcp::read(body, &carrier, sink);
         }
         let inner = tunnel::enter(ip.protocol, body)?;
         (layer, view) = (inner.layer, inner.view);
@@ -136,8 +160,8 @@ mod tests {
         let frame = Frame { bytes, wire_len, time_ns: 3, link: LinkType::ETHERNET };
         let (mut short, mut long) = (Segment::default(), Segment::default());
         let (mut short_texts, mut long_texts) = (RstTexts::new(1), RstTexts::new(1));
-        let read = common::read(&frame, &mut short, &mut short_texts)?;
-        let walked = walk(&frame, &mut long, &mut long_texts);
+        let read = common::read(&frame, &mut (&mut short, &mut short_texts))?;
+        let walked = walk(&frame, &mut (&mut long, &mut long_texts));
         Some([
             format!("{read:?} {short:?} {short_texts:?}"),
             format!("{walked:?} {long:?} {long_texts:?}"),
@@ -215,7 +239,7 @@ mod tests {
         let frame =
             Frame { bytes: &bytes[..62], wire_len: 90, time_ns: 0, link: LinkType::ETHERNET };
         let (mut segment, mut texts) = (Segment::default(), RstTexts::new(1));
-        common::read(&frame, &mut segment, &mut texts).unwrap().unwrap();
+        common::read(&frame, &mut (&mut segment, &mut texts)).unwrap().unwrap();
         assert_eq!((segment.payload_len, segment.text), (7, 1));
         assert!(segment.has_quirk(quirk::CUT));
         assert_eq!(texts.get(1).unwrap()[..5], *b"go a\0");

@@ -1,7 +1,7 @@
 //! TCP (RFC 9293 section 3.1): the header behind an IP header, whole or cut, into a [`Segment`].
 
 use super::view::View;
-use super::{options, payload};
+use super::{Sink, options, payload};
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
 use crate::segment::{RstTexts, Segment, TcpFlags, quirk};
@@ -32,12 +32,7 @@ pub(super) struct Carrier {
 pub(super) const ESSENTIAL: usize = 16;
 
 /// Reads the TCP header at the front of `body`, which must be delimited by the IP header.
-pub(super) fn read(
-    body: View<'_>,
-    carrier: &Carrier,
-    segment: &mut Segment,
-    texts: &mut RstTexts,
-) -> Result<(), Skip> {
+pub(super) fn read(body: View<'_>, carrier: &Carrier, sink: &mut impl Sink) -> Result<(), Skip> {
     if body.wire < 20 {
         return Err(Skip::BadTcp);
     }
@@ -52,8 +47,10 @@ pub(super) fn read(
         (ip.destination, u16::from_be_bytes([header[2], header[3]])),
         carrier.domain,
     );
+    let hash = hash(&key);
+    let (segment, texts) = sink.place(hash);
     segment.key = key;
-    segment.hash = hash(&key);
+    segment.hash = hash;
     segment.time_ns = carrier.time_ns;
     segment.ip_id = ip.id;
     segment.ttl = ip.ttl;

@@ -210,7 +210,7 @@ impl Direction {
     /// Keeps the count of retransmissions, or of probes, or clears it; without a branch.
     #[inline(always)]
     pub const fn keep_runs(&mut self, retransmissions: bool, probes: bool) {
-        self.runs &= retransmissions as u8 * 0x0f | probes as u8 * 0xf0;
+        self.runs &= (retransmissions as u8 * 0x0f) | (probes as u8 * 0xf0);
     }
 
     /// Window scale shift; 0 when unknown.

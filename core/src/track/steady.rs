@@ -47,10 +47,10 @@ pub(super) fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) -> 
     me.keep_runs(true, !data);
     flow.dir[other].keep_runs(!acknowledges, !data);
 
-    flow.last_kind[side] = kind::ACK | u8::from(data) * kind::DATA;
+    flow.last_kind[side] = kind::ACK | (u8::from(data) * kind::DATA);
     let by = u8::from(data) * (state::LAST_DATA * (segment.direction & 1));
     let kept = flow.state & !(u8::from(data) * state::LAST_DATA);
-    flow.state = kept | by | u8::from(establishes) * state::ESTABLISHED;
+    flow.state = kept | by | (u8::from(establishes) * state::ESTABLISHED);
     true
 }
 

@@ -1,6 +1,6 @@
 //! Dissection: from the bytes of a frame to a [`Segment`], or the reason why not.
 //!
-//! Nearly all traffic takes the short way, [`common`], which reads every field at a fixed place.
+//! Nearly all traffic takes the short way, `common`, which reads every field at a fixed place.
 //! Anything else goes to `walk`, which takes headers one by one out of a checked view and
 //! gives the same answer for common frames too; a test holds the two together.
 //!

@@ -26,7 +26,7 @@ use crate::limits::{
 use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment};
 use crate::shard::{Report, Shard};
-use crate::wire;
+use crate::wire::{self, Sink};
 
 /// What an engine is built for.
 #[derive(Clone, Debug)]
@@ -271,13 +271,20 @@ pub fn dissect(
     texts: &mut RstTexts,
     ledger: &mut Ledger,
 ) -> bool {
+    let dissected = dissect_to(frame, &mut (&mut *segment, texts), ledger);
+    if dissected {
+        segment.frame = number;
+    }
+    dissected
+}
+
+/// [`dissect`] to where `sink` wants the segment; who places it also gives it its number.
+#[inline]
+pub fn dissect_to(frame: &Frame<'_>, sink: &mut impl Sink, ledger: &mut Ledger) -> bool {
     ledger.received += 1;
     ledger.bytes += u64::from(frame.wire_len);
-    match wire::dissect(frame, segment, texts) {
-        Ok(()) => {
-            segment.frame = number;
-            true
-        }
+    match wire::dissect_to(frame, sink) {
+        Ok(()) => true,
         Err(reason) => {
             ledger.skip(reason);
             false

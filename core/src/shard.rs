@@ -220,9 +220,8 @@ impl Shard {
             }
         }
         let now = micros(segment.time_ns);
-        let flow = self.table.record_mut(slot);
-        if flow.event != 0 {
-            let flow = *flow;
+        if self.table.record(slot).event != 0 {
+            let flow = *self.table.record(slot);
             self.note_after(segment, &flow);
         }
         let flow = self.table.record_mut(slot);

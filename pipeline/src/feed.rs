@@ -111,7 +111,7 @@ impl Feed {
                 Fill::End
             })
         };
-        let latest = batch.frames().map(|frame| frame.time_ns).max();
+        let latest = batch.latest_ns();
         self.last_ns = self.last_ns.max(latest.unwrap_or(0));
         match filled {
             Fill::Frames => Signal::Go,

@@ -154,10 +154,16 @@ impl Direction {
     /// Notes that this side answered within `us` microseconds.
     #[inline]
     pub fn note_response(&mut self, us: u64) {
-        let units = (us / 8).min(65_000) as u16 + 1;
-        if self.min_response_8us == 0 || units < self.min_response_8us {
-            self.min_response_8us = units;
-        }
+        self.note_response_if(true, us);
+    }
+
+    /// [`Self::note_response`], or nothing; without a branch.
+    #[inline(always)]
+    pub fn note_response_if(&mut self, answers: bool, us: u64) {
+        let units = if answers { (us / 8).min(65_000) as u16 } else { u16::MAX };
+        // 0 stands for none: less one, that is the longest.
+        let shortest = self.min_response_8us.wrapping_sub(1).min(units);
+        self.min_response_8us = shortest.wrapping_add(1);
     }
 
     /// Retransmissions since the peer acknowledged anything new.
@@ -199,6 +205,12 @@ impl Direction {
     #[inline]
     pub const fn clear_probe_run(&mut self) {
         self.runs &= 0x0f;
+    }
+
+    /// Keeps the count of retransmissions, or of probes, or clears it; without a branch.
+    #[inline(always)]
+    pub const fn keep_runs(&mut self, retransmissions: bool, probes: bool) {
+        self.runs &= (retransmissions as u8 * 0x0f) | (probes as u8 * 0xf0);
     }
 
     /// Window scale shift; 0 when unknown.
@@ -261,18 +273,12 @@ impl Direction {
     #[inline]
     fn learn_ip_id(&mut self, id: u16) {
         let step = id.wrapping_sub(self.ip_id);
-        let class = self.habits & ID_MASK;
-        let observed = match (id, self.ip_id) {
-            (0, 0) => ID_ZERO,
-            // The same packet again, as captures on several interfaces hold it.
-            _ if step == 0 => return,
-            _ if step <= IP_ID_STEP_MAX => ID_INCREMENTING,
-            _ => ID_RANDOM,
-        };
+        // The same packet again, as captures on several interfaces hold it, says nothing.
+        let unchanged = if id == 0 { ID_ZERO } else { 0 };
+        let changed = if step <= IP_ID_STEP_MAX { ID_INCREMENTING } else { ID_RANDOM };
+        let observed = if step == 0 { unchanged } else { changed };
         // Once random, always random: one large step is enough not to trust the counter.
-        if observed > class {
-            self.habits = self.habits & !ID_MASK | observed;
-        }
+        self.habits = self.habits & !ID_MASK | observed.max(self.habits & ID_MASK);
     }
 
     /// The advertised window in bytes, scaled as far as the scale is known.

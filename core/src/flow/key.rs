@@ -23,7 +23,7 @@ const _: () = assert!(size_of::<FlowKey>() == 40, "a key is five words");
 
 impl FlowKey {
     /// The key of a packet from `source` to `destination`, and the packet's direction in it.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn new(source: ([u8; 16], u16), destination: ([u8; 16], u16), domain: u32) -> (Self, u8) {
         let from = (u128::from_be_bytes(source.0), source.1);

@@ -8,6 +8,8 @@ use crate::flow::record::{Direction, FlowRecord, Micros, elapsed, ended, kind, s
 use crate::segment::{Payload, Segment, TcpFlags, option};
 use crate::seq::Seq;
 
+mod steady;
+
 /// Farthest that a segment may lie from the next expected byte before it counts as out of window,
 /// unless the receiver advertised more. Generous, because scales are unknown midstream and because
 /// the capture may have lost packets; a random forgery still misses it 999 times of 1,000.
@@ -78,6 +80,14 @@ impl FlowRecord {
 /// Updates `flow` with a packet that is not a RST, seen at `now`.
 #[inline]
 pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
+    if !steady::observe(flow, segment, now) {
+        observe_any(flow, segment, now);
+    }
+}
+
+/// [`observe`] for any packet, case by case.
+#[inline(never)]
+fn observe_any(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let side = usize::from(segment.direction & 1);
     if segment.flags.any(TcpFlags::SYN) {
         handshake(flow, segment, now);
@@ -189,12 +199,10 @@ fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &m
 /// Whether the payload is a TLS alert, plain or encrypted: it says goodbye and asks for nothing.
 /// TLS 1.3 hides alerts in application data records of 24 bytes at most (RFC 8446 section 5.2: a
 /// header of 5, the alert's 2, the type, a tag of 16).
+#[inline(always)]
 fn closes_tls(segment: &Segment) -> bool {
-    match segment.payload {
-        Payload::TlsAlert => true,
-        Payload::TlsData => segment.payload_len <= 24,
-        _ => false,
-    }
+    (segment.payload == Payload::TlsAlert)
+        | ((segment.payload == Payload::TlsData) & (segment.payload_len <= 24))
 }
 
 /// Sequence space seen before: a keepalive probe with a byte in it, a copy, or a retransmission.

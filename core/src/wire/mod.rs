@@ -1,13 +1,13 @@
 //! Dissection: from the bytes of a frame to a [`Segment`], or the reason why not.
 //!
-//! Nearly all traffic is Ethernet, at most one VLAN tag, IPv4 without options, TCP. `common`
-//! recognises exactly that with a handful of comparisons and reads every field at a fixed place.
+//! Nearly all traffic takes the short way, `common`, which reads every field at a fixed place.
 //! Anything else goes to `walk`, which takes headers one by one out of a checked view and
 //! gives the same answer for common frames too; a test holds the two together.
 //!
 //! Dissection never verifies checksums (capture before offload makes them wrong), never
 //! reassembles, and never follows a TCP header quoted inside an ICMP error: that is not a segment.
 
+mod common;
 mod ip4;
 mod ip6;
 mod limits;
@@ -18,12 +18,10 @@ mod tcp;
 mod tunnel;
 mod view;
 
-use crate::flow::hash::hash;
-use crate::flow::key::FlowKey;
-use crate::frame::{Frame, LinkType};
+use crate::frame::Frame;
 use crate::segment::{RstTexts, Segment, quirk};
 use crate::skip::Skip;
-use link::{Family, Layer, ether_type};
+use link::{Family, Layer};
 use view::View;
 
 /// Protocol numbers of IPv4's protocol and IPv6's next header field that lead to TCP.
@@ -35,6 +33,21 @@ mod protocol {
     pub(super) const GRE: u8 = 47;
 }
 
+/// Where a segment is to be written, decided when its flow is known.
+pub trait Sink {
+    /// The segment to write, and where the text of its RST is kept; asked once for each frame that
+    /// holds a segment, with the [`crate::flow::hash::hash`] of its key.
+    fn place(&mut self, hash: u64) -> (&mut Segment, &mut RstTexts);
+}
+
+/// The one place for all.
+impl Sink for (&mut Segment, &mut RstTexts) {
+    #[inline(always)]
+    fn place(&mut self, _hash: u64) -> (&mut Segment, &mut RstTexts) {
+        (self.0, self.1)
+    }
+}
+
 /// Reads the TCP segment that `frame` carries into `segment`.
 ///
 /// Fills everything but [`Segment::frame`], which only the caller knows. After an error `segment`
@@ -44,66 +57,24 @@ mod protocol {
 /// The one reason why the frame holds no usable TCP segment.
 #[inline]
 pub fn dissect(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Result<(), Skip> {
-    match common(frame, segment, texts) {
-        Some(()) => Ok(()),
-        None => walk(frame, segment, texts),
-    }
+    dissect_to(frame, &mut (segment, texts))
 }
 
-/// The common frame, or `None` when it is anything else (good or bad).
+/// [`dissect`] to where `sink` wants the segment.
+///
+/// # Errors
+/// As [`dissect`]; `sink` has not been asked then.
 #[inline]
-fn common(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Option<()> {
-    if frame.link != LinkType::ETHERNET {
-        return None;
+pub fn dissect_to(frame: &Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
+    match common::read(frame, sink) {
+        Some(result) => result,
+        None => walk(frame, sink),
     }
-    let (ethernet, behind) = frame.bytes.split_first_chunk::<14>()?;
-    let packet = match u16::from_be_bytes([ethernet[12], ethernet[13]]) {
-        ether_type::IP4 => behind,
-        ether_type::VLAN => match behind.split_first_chunk::<4>()? {
-            (&[_, _, 0x08, 0x00], packet) => packet,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let (ip, tcp) = packet.split_first_chunk::<20>()?;
-    let header = tcp.first_chunk::<16>()?;
-    let total = u32::from(u16::from_be_bytes([ip[2], ip[3]]));
-    let whole = (ip[6] & 0x3f) | ip[7] == 0;
-    let tcp_len = u32::from(header[12] >> 4) * 4;
-    // The claims of both headers fit each other; a cut payload is fine, a cut header is not.
-    let sound = tcp_len >= 20 && total >= 20 + tcp_len;
-    if ip[0] != 0x45 || ip[9] != protocol::TCP || !whole || !sound {
-        return None;
-    }
-    let options_len = (tcp_len - 20) as usize;
-    let options = tcp.get(20..)?.get(..options_len)?;
-    let claimed = total - 20 - tcp_len;
-    let behind = tcp.get(tcp_len as usize..)?;
-    let payload = behind.get(..claimed as usize).unwrap_or(behind);
-    let cut = payload.len() < claimed as usize;
-
-    let (key, direction) = FlowKey::new_v4(
-        ([ip[12], ip[13], ip[14], ip[15]], u16::from_be_bytes([header[0], header[1]])),
-        ([ip[16], ip[17], ip[18], ip[19]], u16::from_be_bytes([header[2], header[3]])),
-        0,
-    );
-    segment.key = key;
-    segment.hash = hash(&key);
-    segment.time_ns = frame.time_ns;
-    segment.ip_id = u16::from_be_bytes([ip[4], ip[5]]);
-    segment.ttl = ip[8];
-    segment.tos = ip[1];
-    segment.direction = direction;
-    let df = if ip[6] & 0x40 == 0 { 0 } else { quirk::DF };
-    segment.quirks = df | if cut { quirk::CUT } else { 0 };
-    options::read(options, options_len, segment);
-    tcp::fill(header, claimed, payload, segment, texts);
-    Some(())
 }
 
 /// Reads any frame, header by header.
 #[inline(never)]
-fn walk(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Result<(), Skip> {
+fn walk(frame: &Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
     let mut layer = Layer::outermost(frame.link).ok_or(Skip::LinkType)?;
     let mut view = View::of(frame);
     let (mut domain, mut quirks) = (0, 0);
@@ -119,7 +90,7 @@ fn walk(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Resul
         };
         if ip.protocol == protocol::TCP {
             let carrier = tcp::Carrier { ip, domain, quirks, time_ns: frame.time_ns };
-            return tcp::read(body, &carrier, segment, texts);
+            return tcp::read(body, &carrier, sink);
         }
         let inner = tunnel::enter(ip.protocol, body)?;
         (layer, view) = (inner.layer, inner.view);
@@ -136,21 +107,27 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    /// A common frame: perhaps a tag, 20 bytes of IPv4, TCP with `options`.
-    fn frame(tagged: bool, random: &[u8], options: &[u8], payload: &[u8]) -> Vec<u8> {
+    /// A common frame: perhaps a tag, IPv4 or IPv6 without options, TCP with `options`.
+    fn frame(six: bool, tagged: bool, random: &[u8], options: &[u8], payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![2; 12];
         if tagged {
             bytes.extend([0x81, 0, 0, 7]);
         }
-        let tcp_len = 20 + options.len();
-        let total = u16::try_from(20 + tcp_len + payload.len()).unwrap();
-        let (ip, tcp) = random.split_at(20);
-        bytes.extend([8, 0, 0x45, ip[1]]);
-        bytes.extend(total.to_be_bytes());
-        bytes.extend([ip[4], ip[5], ip[6] & 0xc0, 0, ip[8], 6]);
-        bytes.extend(&ip[10..]);
+        let (ip, tcp) = random.split_at(40);
+        let len = 20 + options.len() + payload.len();
+        if six {
+            bytes.extend([0x86, 0xdd, 0x60 | ip[0] & 0x0f, ip[1], ip[2], ip[3]]);
+            bytes.extend(u16::try_from(len).unwrap().to_be_bytes());
+            bytes.extend([6, ip[4]]);
+            bytes.extend(&ip[8..]);
+        } else {
+            bytes.extend([8, 0, 0x45, ip[1]]);
+            bytes.extend(u16::try_from(20 + len).unwrap().to_be_bytes());
+            bytes.extend([ip[4], ip[5], ip[6] & 0xc0, 0, ip[8], 6]);
+            bytes.extend(&ip[10..20]);
+        }
         bytes.extend(&tcp[..12]);
-        bytes.extend([u8::try_from(tcp_len / 4).unwrap() << 4, tcp[13]]);
+        bytes.extend([u8::try_from(5 + options.len() / 4).unwrap() << 4, tcp[13]]);
         bytes.extend(&tcp[14..20]);
         bytes.extend(options);
         bytes.extend(payload);
@@ -163,17 +140,32 @@ mod tests {
         prop_oneof![Just(Vec::new()), timestamps, raw]
     }
 
+    /// Any bytes, or the begin of a payload that means something.
+    fn any_payload() -> impl Strategy<Value = Vec<u8>> {
+        const KNOWN: [&[u8]; 6] = [
+            b"",
+            b"GET / HTTP/1.1",
+            b"HTTP/1.1 200",
+            b"\x15\x03\x03\0\x02\x01\0",
+            b"\x16\x03\x01\0\x05\x01",
+            b"\x17\x03\x03\0\x20",
+        ];
+        (prop::sample::select(&KNOWN[..]), vec(any::<u8>(), 0..40))
+            .prop_map(|(begin, rest)| [begin, &rest].concat())
+    }
+
     /// Both paths over the same bytes; `None` when the short path leaves the frame to the other.
     fn both(bytes: &[u8], wire_len: usize) -> Option<[String; 2]> {
         let wire_len = u32::try_from(wire_len).unwrap();
         let frame = Frame { bytes, wire_len, time_ns: 3, link: LinkType::ETHERNET };
         let (mut short, mut long) = (Segment::default(), Segment::default());
         let (mut short_texts, mut long_texts) = (RstTexts::new(1), RstTexts::new(1));
-        common(&frame, &mut short, &mut short_texts)?;
-        let walked = walk(&frame, &mut long, &mut long_texts);
-        assert_eq!(walked, Ok(()));
-        let shown = |segment: &Segment, texts: &RstTexts| format!("{segment:?} {texts:?}");
-        Some([shown(&short, &short_texts), shown(&long, &long_texts)])
+        let read = common::read(&frame, &mut (&mut short, &mut short_texts))?;
+        let walked = walk(&frame, &mut (&mut long, &mut long_texts));
+        Some([
+            format!("{read:?} {short:?} {short_texts:?}"),
+            format!("{walked:?} {long:?} {long_texts:?}"),
+        ])
     }
 
     proptest! {
@@ -181,10 +173,10 @@ mod tests {
 
         #[test]
         fn the_short_path_takes_common_frames_and_agrees_with_the_long_one(
-            tagged: bool, random in vec(any::<u8>(), 40), options in any_options(),
-            payload in vec(any::<u8>(), 0..40), padding in 0usize..30, cut in 0usize..40
+            six: bool, tagged: bool, random in vec(any::<u8>(), 60), options in any_options(),
+            payload in any_payload(), padding in 0usize..30, cut in 0usize..40
         ) {
-            let mut bytes = frame(tagged, &random, &options, &payload);
+            let mut bytes = frame(six, tagged, &random, &options, &payload);
             let kept = bytes.len() - cut.min(payload.len());
             bytes.resize(bytes.len() + padding, 0);
             let wire_len = bytes.len();
@@ -197,11 +189,11 @@ mod tests {
 
         #[test]
         fn what_the_short_path_takes_of_damaged_frames_it_reads_as_the_long_one(
-            tagged: bool, random in vec(any::<u8>(), 40), options in any_options(),
-            payload in vec(any::<u8>(), 0..40), damage in vec(any::<(prop::sample::Index, u8)>(), 1..4),
+            six: bool, tagged: bool, random in vec(any::<u8>(), 60), options in any_options(),
+            payload in any_payload(), damage in vec(any::<(prop::sample::Index, u8)>(), 1..4),
             captured in prop::option::of(any::<prop::sample::Index>()), extra in 0usize..20
         ) {
-            let mut bytes = frame(tagged, &random, &options, &payload);
+            let mut bytes = frame(six, tagged, &random, &options, &payload);
             for (at, value) in damage {
                 let at = at.index(bytes.len());
                 bytes[at] = value;
@@ -217,16 +209,37 @@ mod tests {
     }
 
     #[test]
+    fn udp_takes_the_short_path_unless_it_may_be_a_tunnel() {
+        for (six, ports, short) in [
+            (false, [53, 40_000], true),
+            (true, [40_000, 443], true),
+            (false, [40_000, 4789], false),
+            (true, [3544, 40_000], false),
+        ] {
+            let mut bytes = frame(six, false, &[9; 60], &[], &[0; 20]);
+            let (protocol, udp) = if six { (20, 54) } else { (23, 34) };
+            bytes[protocol] = 17;
+            bytes[udp..udp + 4].copy_from_slice(&ports.map(u16::to_be_bytes).concat());
+            let shown = both(&bytes, bytes.len());
+            assert_eq!(shown.is_some(), short, "{ports:?}");
+            if let Some([short, long]) = shown {
+                assert_eq!(short, long, "{ports:?}");
+                assert!(short.starts_with("Err(NotTcp)"), "{short}");
+            }
+        }
+    }
+
+    #[test]
     fn a_cut_payload_and_a_reset_with_text_take_the_short_path() {
-        let mut random = [9; 40];
-        random[33] = TcpFlags::RST;
-        let bytes = frame(true, &random, &[], b"go away");
+        let mut random = [9; 60];
+        random[53] = TcpFlags::RST;
+        let bytes = frame(false, true, &random, &[], b"go away");
         let [short, long] = both(&bytes[..bytes.len() - 3], bytes.len()).unwrap();
         assert_eq!(short, long);
         let frame =
             Frame { bytes: &bytes[..62], wire_len: 90, time_ns: 0, link: LinkType::ETHERNET };
         let (mut segment, mut texts) = (Segment::default(), RstTexts::new(1));
-        common(&frame, &mut segment, &mut texts).unwrap();
+        common::read(&frame, &mut (&mut segment, &mut texts)).unwrap().unwrap();
         assert_eq!((segment.payload_len, segment.text), (7, 1));
         assert!(segment.has_quirk(quirk::CUT));
         assert_eq!(texts.get(1).unwrap()[..5], *b"go a\0");

@@ -22,20 +22,16 @@ const USUAL: u32 = u32::from_ne_bytes([NOP, NOP, TIMESTAMPS, 10]);
 /// passed over. Of an option given twice the last counts, as in common stacks.
 #[inline(always)]
 pub(super) fn read(area: &[u8], area_len: usize, segment: &mut Segment) {
-    segment.options = 0;
     segment.mss = 0;
     segment.window_scale = 0;
-    segment.ts_val = 0;
-    segment.ts_ecr = 0;
-    if area.is_empty() {
-        return;
-    }
-    if let Ok(&[a, b, c, d, v0, v1, v2, v3, e0, e1, e2, e3]) = <&[u8; 12]>::try_from(area)
-        && u32::from_ne_bytes([a, b, c, d]) == USUAL
-    {
-        segment.options = option::TIMESTAMPS;
-        segment.ts_val = u32::from_be_bytes([v0, v1, v2, v3]);
-        segment.ts_ecr = u32::from_be_bytes([e0, e1, e2, e3]);
+    // With timestamps or without options, as nearly all are: no jump depends on which.
+    let [a, b, c, d, v0, v1, v2, v3, e0, e1, e2, e3] = area.try_into().unwrap_or(&[0; 12]);
+    let usual = u32::from_ne_bytes([*a, *b, *c, *d]) == USUAL;
+    let mask = if usual { u32::MAX } else { 0 };
+    segment.options = if usual { option::TIMESTAMPS } else { 0 };
+    segment.ts_val = u32::from_be_bytes([*v0, *v1, *v2, *v3]) & mask;
+    segment.ts_ecr = u32::from_be_bytes([*e0, *e1, *e2, *e3]) & mask;
+    if usual | area.is_empty() {
         return;
     }
     list(area, area_len, segment);

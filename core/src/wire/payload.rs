@@ -2,19 +2,42 @@
 
 use crate::segment::Payload;
 
-/// The kind of the captured payload `bytes`.
+/// Whether a payload that begins with a byte may be more than [`Payload::Other`].
+static TELLING: [bool; 256] = {
+    let mut telling = [false; 256];
+    let firsts = [20, 21, 22, 23, b'C', b'D', b'G', b'H', b'O', b'P', b'T'];
+    let mut at = 0;
+    while at < firsts.len() {
+        telling[firsts[at] as usize] = true;
+        at += 1;
+    }
+    telling
+};
+
+/// The kind of the captured payload: `len` bytes from `start` of `bytes` on.
+///
+/// Looks at a first byte even where there is none, and at another one then: whether packets have a
+/// payload is hard to predict, and what the byte is hardly matters.
 #[inline(always)]
-pub(super) fn kind(bytes: &[u8]) -> Payload {
+pub(super) fn kind(bytes: &[u8], start: usize, len: usize) -> Payload {
+    let at = start.min(bytes.len().saturating_sub(1));
+    let first = bytes.get(at).map_or(0, |byte| *byte);
+    if TELLING[usize::from(first)] && len > 0 {
+        return told(bytes.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default());
+    }
+    if len == 0 { Payload::None } else { Payload::Other }
+}
+
+fn told(bytes: &[u8]) -> Payload {
     match *bytes {
-        [] => Payload::None,
         // A TLS record (RFC 8446 section 5.1): content type, version 3.x, length.
         [20..=23, 3, 0..=4, ..] => tls(bytes),
-        [b'C' | b'D' | b'G' | b'H' | b'O' | b'P' | b'T', b'A'..=b'Z', ..] => http(bytes),
+        [_, b'A'..=b'Z', ..] => http(bytes),
+        [] => Payload::None,
         _ => Payload::Other,
     }
 }
 
-#[inline(never)]
 fn tls(bytes: &[u8]) -> Payload {
     const CLIENT_HELLO: u8 = 1;
     match *bytes {
@@ -27,7 +50,6 @@ fn tls(bytes: &[u8]) -> Payload {
     }
 }
 
-#[inline(never)]
 fn http(bytes: &[u8]) -> Payload {
     // Methods of RFC 9110 section 9 and RFC 5789, and the preface of RFC 9113 section 3.4.
     const REQUESTS: [&[u8]; 10] = [

@@ -1,7 +1,7 @@
 //! TCP (RFC 9293 section 3.1): the header behind an IP header, whole or cut, into a [`Segment`].
 
 use super::view::View;
-use super::{options, payload};
+use super::{Sink, options, payload};
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
 use crate::segment::{RstTexts, Segment, TcpFlags, quirk};
@@ -29,15 +29,10 @@ pub(super) struct Carrier {
 }
 
 /// The header's fields up to and including the window: without them a segment is of no use.
-const ESSENTIAL: usize = 16;
+pub(super) const ESSENTIAL: usize = 16;
 
 /// Reads the TCP header at the front of `body`, which must be delimited by the IP header.
-pub(super) fn read(
-    body: View<'_>,
-    carrier: &Carrier,
-    segment: &mut Segment,
-    texts: &mut RstTexts,
-) -> Result<(), Skip> {
+pub(super) fn read(body: View<'_>, carrier: &Carrier, sink: &mut impl Sink) -> Result<(), Skip> {
     if body.wire < 20 {
         return Err(Skip::BadTcp);
     }
@@ -52,8 +47,10 @@ pub(super) fn read(
         (ip.destination, u16::from_be_bytes([header[2], header[3]])),
         carrier.domain,
     );
+    let hash = hash(&key);
+    let (segment, texts) = sink.place(hash);
     segment.key = key;
-    segment.hash = hash(&key);
+    segment.hash = hash;
     segment.time_ns = carrier.time_ns;
     segment.ip_id = ip.id;
     segment.ttl = ip.ttl;
@@ -64,11 +61,12 @@ pub(super) fn read(
     let (fields, data) = body.bytes.split_at_checked(header_len).unwrap_or((body.bytes, &[]));
     options::read(fields.get(20..).unwrap_or(&[]), header_len - 20, segment);
     let claimed = u32::try_from(body.wire - header_len).unwrap_or(u32::MAX);
+    segment.payload = payload::kind(data, 0, data.len());
     fill(header, claimed, data, segment, texts);
     Ok(())
 }
 
-/// Fills what the fixed header and the payload say: `claimed` bytes on the wire, of which
+/// Fills what the fixed header and the payload's length say: `claimed` bytes on the wire, of which
 /// `captured` are here.
 #[inline(always)]
 pub(super) fn fill(
@@ -83,7 +81,6 @@ pub(super) fn fill(
     segment.flags = TcpFlags(header[13]);
     segment.window = u16::from_be_bytes([header[14], header[15]]);
     segment.payload_len = claimed;
-    segment.payload = payload::kind(captured);
     segment.text = 0;
     if segment.flags.any(TcpFlags::RST) && !captured.is_empty() {
         keep_text(captured, segment, texts);

@@ -123,18 +123,39 @@ fn aruba(payload: View<'_>) -> Result<Inner<'_>, Skip> {
     Ok(Inner::new(Layer::Llc, payload.advance(24 + fourth_address + extra)?))
 }
 
+/// UDP ports of tunnels.
+mod port {
+    pub(super) const GTP: u16 = 2152;
+    pub(super) const TEREDO: u16 = 3544;
+    pub(super) const VXLAN: u16 = 4789;
+    pub(super) const VXLAN_GPE: u16 = 4790;
+    pub(super) const GENEVE: u16 = 6081;
+    /// The port of VXLAN in Linux before one was registered.
+    pub(super) const VXLAN_LINUX: u16 = 8472;
+}
+
+/// Whether UDP between these ports, source and destination, may be a tunnel.
+#[inline(always)]
+pub(super) const fn may_be_udp([source, destination]: [u16; 2]) -> bool {
+    (source == port::TEREDO)
+        | (destination == port::TEREDO)
+        | (destination == port::VXLAN)
+        | (destination == port::VXLAN_LINUX)
+        | (destination == port::VXLAN_GPE)
+        | (destination == port::GENEVE)
+        | (destination == port::GTP)
+}
+
 fn udp(body: View<'_>) -> Result<Inner<'_>, Skip> {
-    const TEREDO: u16 = 3544;
     let Ok((header, payload)) = body.take::<8>() else { return Err(Skip::NotTcp) };
     let source = u16::from_be_bytes([header[0], header[1]]);
     match u16::from_be_bytes([header[2], header[3]]) {
-        // The registered port, and the one that Linux used before there was one.
-        4789 | 8472 => vxlan(payload),
-        4790 => vxlan_gpe(payload),
-        6081 => geneve(payload),
-        2152 => gtp(payload),
-        TEREDO => teredo(payload),
-        _ if source == TEREDO => teredo(payload),
+        port::VXLAN | port::VXLAN_LINUX => vxlan(payload),
+        port::VXLAN_GPE => vxlan_gpe(payload),
+        port::GENEVE => geneve(payload),
+        port::GTP => gtp(payload),
+        port::TEREDO => teredo(payload),
+        _ if source == port::TEREDO => teredo(payload),
         _ => Err(Skip::NotTcp),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::memory::Memory;
 use super::{TIME_MAX_NS, line_bytes};
+use resetscope_core::flow::prefetch::{self, LINE};
 use resetscope_core::frame::{Frame, LinkType};
 use std::sync::Arc;
 
@@ -19,6 +20,26 @@ pub(super) struct Slot {
 }
 
 const _: () = assert!(size_of::<Slot>() == 32, "two descriptors a cache line");
+
+impl Slot {
+    /// The frame, which lies in `memory`.
+    #[inline(always)]
+    fn frame(self, memory: &[u8]) -> Frame<'_> {
+        let start = self.offset as usize;
+        let bytes = memory.get(start..start + self.cap_len as usize);
+        debug_assert!(bytes.is_some(), "a descriptor points outside its memory");
+        Frame {
+            bytes: bytes.unwrap_or_default(),
+            wire_len: self.wire_len,
+            time_ns: self.time_ns,
+            link: LinkType(self.link),
+        }
+    }
+}
+
+/// How many frames ahead of the reader their memory is asked for: at 30 ns a frame, some times as
+/// long as memory takes to answer.
+const FRAMES_AHEAD: usize = 16;
 
 /// Frames as a [`super::Source`] hands them over; made once, filled again and again.
 ///
@@ -87,13 +108,21 @@ impl Batch {
     /// The frame at `index`, or `None` at `len()` and beyond.
     #[must_use]
     pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
-        self.filled().get(index).map(|slot| self.resolve(slot))
+        self.filled().get(index).map(|slot| slot.frame(self.memory(slot.memory)))
     }
 
     /// Its frames in order.
     #[must_use]
     pub fn frames(&self) -> Frames<'_> {
-        Frames { batch: self, slots: self.filled().iter() }
+        let frames = Frames { batch: self, next: 0, held: (0, self.memory(0)) };
+        (0..FRAMES_AHEAD).for_each(|index| frames.ask_for(index));
+        frames
+    }
+
+    /// The latest time of its frames, in nanoseconds since 1970-01-01 UTC; `None` without frames.
+    #[must_use]
+    pub fn latest_ns(&self) -> Option<u64> {
+        self.filled().iter().map(|slot| slot.time_ns).max()
     }
 
     /// Bytes that its frames had on the wire, summed over the batch.
@@ -125,20 +154,9 @@ impl Batch {
         self.slots.get(..self.len).unwrap_or_default()
     }
 
-    #[inline]
-    fn resolve(&self, slot: &Slot) -> Frame<'_> {
-        let start = slot.offset as usize;
-        let bytes = self
-            .memories
-            .get(usize::from(slot.memory))
-            .and_then(|memory| memory.bytes().get(start..start + slot.cap_len as usize));
-        debug_assert!(bytes.is_some(), "a descriptor points outside its memory");
-        Frame {
-            bytes: bytes.unwrap_or_default(),
-            wire_len: slot.wire_len,
-            time_ns: slot.time_ns,
-            link: LinkType(slot.link),
-        }
+    /// All bytes of one of its pieces of memory.
+    fn memory(&self, index: u16) -> &[u8] {
+        self.memories.get(usize::from(index)).map_or(&[], |memory| memory.bytes())
     }
 
     /// Begins a new filling whose first frame has this number.
@@ -175,10 +193,34 @@ impl Batch {
 }
 
 /// The frames of a [`Batch`], in order.
+///
+/// Where the frames lie far apart, reading their headers is one wait for memory after the other, so
+/// each is asked for some frames ahead.
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     batch: &'a Batch,
-    slots: std::slice::Iter<'a, Slot>,
+    next: usize,
+    /// The piece of memory that the last frame lay in, and its number: nearly always the next one's.
+    held: (u16, &'a [u8]),
+}
+
+impl Frames<'_> {
+    /// Asks for the headers of the frame at `index`, if there is one.
+    #[inline(always)]
+    fn ask_for(&self, index: usize) {
+        if let Some(slot) = self.batch.filled().get(index) {
+            let memory = if slot.memory == self.held.0 {
+                self.held.1
+            } else {
+                self.batch.memory(slot.memory)
+            };
+            let address = memory.as_ptr().wrapping_add(slot.offset as usize);
+            prefetch::line(address);
+            if slot.cap_len as usize > LINE {
+                prefetch::line(address.wrapping_add(LINE));
+            }
+        }
+    }
 }
 
 impl<'a> Iterator for Frames<'a> {
@@ -186,11 +228,18 @@ impl<'a> Iterator for Frames<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Frame<'a>> {
-        self.slots.next().map(|slot| self.batch.resolve(slot))
+        let slot = self.batch.filled().get(self.next)?;
+        if slot.memory != self.held.0 {
+            self.held = (slot.memory, self.batch.memory(slot.memory));
+        }
+        self.ask_for(self.next + FRAMES_AHEAD);
+        self.next += 1;
+        Some(slot.frame(self.held.1))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.slots.size_hint()
+        let left = self.batch.len - self.next;
+        (left, Some(left))
     }
 }
 

@@ -5,9 +5,10 @@ use super::decompress::decompress;
 use super::error::{Damage, SourceError, shown};
 use super::input::{Bytes, Opened, Options};
 use super::pcap::{self, Header};
-use super::pcapng::Sections;
+use super::pcapng::{Packets, Sections};
 use super::probe::{Kind, Prefix};
 use super::readahead::{Counted, Feed};
+use super::scout::Scouts;
 use super::walk::{Room, Stop, Walked};
 use super::window::{More, Window};
 use std::io::{self, Cursor, Read};
@@ -49,6 +50,7 @@ pub(super) struct Capture {
     size: Option<u64>,
     window: Window,
     format: Format,
+    scouts: Scouts,
     /// Bytes read of the input as it lies, when a reader counts them.
     read_bytes: Option<Arc<AtomicU64>>,
     /// The batch's index for the window's memory, and the filling it was given in.
@@ -81,6 +83,17 @@ impl Format {
         match self {
             Self::Pcap(header) => header.walk(bytes, at, room),
             Self::Pcapng(sections) => sections.walk(bytes, at, room),
+        }
+    }
+
+    /// Sends scouts ahead of a walk from `at` on, where that is worth it.
+    fn scout(&self, scouts: &mut Scouts, bytes: &[u8], at: usize, offset: u64) {
+        match self {
+            Self::Pcap(header) => scouts.ahead(&header.records(bytes, at), bytes, at, offset),
+            Self::Pcapng(sections) if sections.are_big() => {
+                scouts.ahead(&Packets::<true>, bytes, at, offset);
+            }
+            Self::Pcapng(_) => scouts.ahead(&Packets::<false>, bytes, at, offset),
         }
     }
 
@@ -132,7 +145,18 @@ impl Capture {
             }
         };
         let held = None;
-        Ok(Self { path, size, window, format, read_bytes, held, ended: false, damage: None })
+        let scouts = Scouts::default();
+        Ok(Self {
+            path,
+            size,
+            window,
+            format,
+            scouts,
+            read_bytes,
+            held,
+            ended: false,
+            damage: None,
+        })
     }
 
     /// Adds the next frames to the batch, up to its capacity and to the first one that is not
@@ -145,8 +169,11 @@ impl Capture {
             }
             let held = self.held.filter(|(when, _)| *when == turn).map(|(_, index)| index);
             let Some(memory) = held.or_else(|| batch.next_memory()) else { return Ran::Later };
-            let room = Room { slots: batch.free(), memory, limit_ns };
-            let walked = self.format.walk(self.window.bytes(), self.window.at(), room);
+            let (bytes, at) = (self.window.bytes(), self.window.at());
+            self.format.scout(&mut self.scouts, bytes, at, self.window.offset());
+            let room = Room { slots: batch.free(), memory, limit_ns, scouted: self.scouts.run() };
+            let walked = self.format.walk(bytes, at, room);
+            self.scouts.note(walked.at - at, walked.frames);
             self.window.advance_to(walked.at);
             if walked.frames > 0 {
                 batch.commit(walked.frames);
@@ -177,7 +204,7 @@ impl Capture {
             }
             // No frame is before 0, so that the walk stops at the first one.
             let mut slots = [Slot::default()];
-            let room = Room { slots: &mut slots, memory: 0, limit_ns: 0 };
+            let room = Room { slots: &mut slots, memory: 0, limit_ns: 0, scouted: true };
             let walked = self.format.walk(self.window.bytes(), self.window.at(), room);
             self.window.advance_to(walked.at);
             match walked.stop {

@@ -7,7 +7,8 @@
 //!
 //! How a byte becomes a frame: `input` opens, `probe` recognises, `decompress` and `readahead` (or
 //! `mapping`) bring the bytes in, `window` shows them contiguously, `pcap` and `pcapng` find the
-//! records, `prefetch` hurries memory along, `capture` is one input from end to end, `merge` is all of them in order.
+//! records, `prefetch` and `scout` hurry memory along, `capture` is one input from end to end,
+//! `merge` is all of them in order.
 //!
 //! For measurements the same frames come again and again: from memory ([`Replay`] of a
 //! [`recording`], with other addresses or ports each time if [`rotate`] is asked for it), or from
@@ -34,6 +35,7 @@ pub mod recording;
 mod reopen;
 mod replay;
 pub mod rotate;
+mod scout;
 mod walk;
 mod window;
 

@@ -6,6 +6,7 @@
 
 use super::batch::Slot;
 use super::prefetch::{AHEAD_BYTES, prefetch};
+use super::scout::Chain;
 use super::walk::{FRAME_BYTES_MAX, Room, Stop, Walked, read_u16, read_u32};
 
 /// Bytes of the file header.
@@ -111,6 +112,32 @@ impl Header {
     }
 }
 
+/// The records of a file, as their headers and the times in them say: all are of about the time of
+/// one that is known.
+pub(super) struct Records {
+    header: Header,
+    /// The upper half of that time's seconds, which lasts for 18 hours.
+    about: u32,
+}
+
+impl Header {
+    /// The chain of the records around the one at `at`.
+    pub(super) fn records(self, bytes: &[u8], at: usize) -> Records {
+        Records { header: self, about: read_u32(bytes, at, self.big) >> 16 }
+    }
+}
+
+impl Chain for Records {
+    #[inline]
+    fn next(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let head = bytes.get(at..).and_then(<[u8]>::first_chunk::<RECORD_BYTES>)?;
+        let Header { big, either, .. } = self.header;
+        let (captured, _) = lengths_of(either, read_u32(head, 8, big), read_u32(head, 12, big));
+        let likely = read_u32(head, 0, big) >> 16 == self.about && captured <= FRAME_BYTES_MAX;
+        likely.then(|| at + self.header.record_bytes() + captured as usize)
+    }
+}
+
 /// Captured and original length from the two fields in the order they stand.
 #[inline]
 fn lengths_of(either: bool, first: u32, second: u32) -> (u32, u32) {
@@ -129,7 +156,9 @@ fn walk<const BIG: bool, const NANO: bool, const HEAD: usize, const EITHER: bool
         let Some(head) = bytes.get(at..).and_then(<[u8]>::first_chunk::<HEAD>) else {
             return Walked { frames, at, stop: Stop::Hungry };
         };
-        prefetch(bytes, at + AHEAD_BYTES);
+        if !room.scouted {
+            prefetch(bytes, at + AHEAD_BYTES);
+        }
         let seconds = read_u32(head, 0, BIG);
         let fraction = read_u32(head, 4, BIG);
         let (captured, original) =

@@ -5,6 +5,7 @@ use super::error::{Damage, SourceError};
 use super::memory::{Buffer, Memory};
 use super::rotate::{Rotation, Spots};
 use super::{Fill, Source, period};
+use resetscope_core::flow::prefetch::LINE;
 use std::sync::{Arc, Mutex};
 
 /// Frames that share a piece of memory: about those of one batch.
@@ -123,7 +124,7 @@ impl Recording {
     }
 }
 
-/// Lays frames out in chunks.
+/// Lays frames out in chunks, each frame on a cache line of its own as a network adapter does.
 #[derive(Default)]
 struct Builder {
     chunks: Vec<Chunk>,
@@ -136,9 +137,15 @@ struct Builder {
 
 impl Builder {
     fn add(&mut self, bytes: &[u8], slot: Slot, spots: Spots) {
-        let offset = self.data.len() as u64;
+        let start = self.data.len().next_multiple_of(LINE);
+        self.data.resize(start, 0);
         self.data.extend_from_slice(bytes);
-        self.open.push(Slot { offset, cap_len: bytes.len() as u32, memory: 0, ..slot });
+        self.open.push(Slot {
+            offset: start as u64,
+            cap_len: bytes.len() as u32,
+            memory: 0,
+            ..slot
+        });
         self.spots.push(spots);
         self.frames += 1;
         self.bytes += bytes.len();

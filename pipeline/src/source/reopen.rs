@@ -90,7 +90,7 @@ impl Source for Reopened {
             }
         };
         if self.period_ns.is_none() {
-            let latest = batch.frames().map(|frame| frame.time_ns).max();
+            let latest = batch.latest_ns();
             self.last_ns = self.last_ns.max(latest.unwrap_or(0));
         }
         self.frames += batch.len() as u64;

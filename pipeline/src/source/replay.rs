@@ -2,7 +2,6 @@
 
 use super::batch::{Batch, Slot};
 use super::memory::{Buffer, Memory};
-use super::prefetch::prefetch;
 use super::recording::{CHUNK_FRAMES, Chunk, Recording};
 use super::rotate::Rotation;
 use super::{Damage, Deadline, Fill, Played, Progress, Source, SourceError, TIME_MAX_NS};
@@ -80,7 +79,6 @@ impl Replay {
                 break;
             }
             *to = Slot { time_ns, memory, ..*slot };
-            prefetch(chunk.memory.bytes(), slot.offset as usize);
             frames += 1;
         }
         if frames > 0 {

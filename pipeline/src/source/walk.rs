@@ -15,6 +15,8 @@ pub(super) struct Room<'a> {
     pub(super) memory: u16,
     /// The walk stops before the first frame of this time or later.
     pub(super) limit_ns: u64,
+    /// What the walk is about to read has been brought near already.
+    pub(super) scouted: bool,
 }
 
 /// Where a walk ended.

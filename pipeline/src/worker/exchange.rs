@@ -5,9 +5,11 @@
 //! what has arrived before it sends, so none waits for another that waits for it.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use resetscope_core::engine::{dissect, owner_of, shard_of};
+use resetscope_core::engine::{dissect_to, owner_of, shard_of};
 use resetscope_core::interval::Ledger;
-use resetscope_core::segment::{RST_TEXT_LEN, RstTexts, Segment};
+use resetscope_core::limits::SHARDS;
+use resetscope_core::segment::{RstTexts, Segment};
+use resetscope_core::wire::Sink;
 
 use crate::feed::{Cut, Signal};
 use crate::source::Batch;
@@ -23,43 +25,48 @@ pub struct Parcel {
     signal: Signal,
     through: u64,
     ledger: Ledger,
-    segments: Vec<Segment>,
+    /// Room for segments; the first `filled` are there. Written over again and again, as clearing
+    /// what will be written anyway takes time.
+    room: Vec<Segment>,
+    filled: usize,
     texts: RstTexts,
-    has_texts: bool,
     from: usize,
 }
 
 impl Parcel {
-    /// A parcel with room for a fair share of a batch; a larger one grows it once. Room for texts,
-    /// which few resets carry, is made when the first one comes.
+    /// A parcel with room for a fair share of a batch; a larger one grows it once.
     fn empty(from: usize, workers: usize) -> Self {
         Self {
             index: 0,
             signal: Signal::Go,
             through: 0,
             ledger: Ledger::default(),
-            segments: Vec::with_capacity(BATCH_FRAMES / workers * 3 / 2),
-            texts: RstTexts::new(0),
-            has_texts: false,
+            room: vec![Segment::default(); BATCH_FRAMES / workers * 3 / 2],
+            filled: 0,
+            texts: RstTexts::new(BATCH_FRAMES),
             from,
         }
     }
 
-    /// Puts a segment in, with the text that its RST carried.
-    fn put(&mut self, mut segment: Segment, text: Option<&[u8; RST_TEXT_LEN]>) {
-        if let Some(text) = text {
-            if !self.has_texts {
-                self.texts = RstTexts::new(BATCH_FRAMES);
-                self.has_texts = true;
-            }
-            segment.text = self.texts.keep(text);
+    /// The next segment to write, and where the text of its RST goes.
+    #[inline(always)]
+    fn place(&mut self) -> (&mut Segment, &mut RstTexts) {
+        if self.filled >= self.room.len() {
+            self.grow();
         }
-        self.segments.push(segment);
+        let at = self.filled.min(self.room.len() - 1);
+        self.filled += 1;
+        (&mut self.room[at], &mut self.texts)
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.room.resize(self.room.len() + BATCH_FRAMES, Segment::default());
     }
 
     /// The segments, in the order of the capture.
     pub fn segments(&self) -> &[Segment] {
-        &self.segments
+        self.room.get(..self.filled).unwrap_or_default()
     }
 
     /// The texts that their RSTs carried.
@@ -93,9 +100,30 @@ pub struct Desk {
     returns: Vec<Sender<Parcel>>,
     empties: Receiver<Parcel>,
     filling: Vec<Parcel>,
-    scratch: Segment,
-    scratch_texts: RstTexts,
+    owners: Owners,
     frames: u64,
+}
+
+/// The owner of each shard: a table, as a division would cost more.
+type Owners = [u8; SHARDS];
+
+/// Deals segments out to their owners' parcels.
+struct Dealer<'a> {
+    parcels: &'a mut [Parcel],
+    owners: &'a Owners,
+    /// Number of the frame that is being dissected.
+    number: u64,
+}
+
+impl Sink for Dealer<'_> {
+    #[inline(always)]
+    fn place(&mut self, hash: u64) -> (&mut Segment, &mut RstTexts) {
+        let owner = usize::from(self.owners[shard_of(hash) % SHARDS]);
+        let last = self.parcels.len() - 1;
+        let (segment, texts) = self.parcels[owner.min(last)].place();
+        segment.frame = self.number;
+        (segment, texts)
+    }
 }
 
 /// The desks of `workers` workers, connected with each other.
@@ -125,8 +153,9 @@ pub fn desks(workers: usize) -> Vec<Desk> {
             returns: give.clone(),
             empties,
             filling: Vec::with_capacity(workers),
-            scratch: Segment::default(),
-            scratch_texts: RstTexts::new(BATCH_FRAMES),
+            owners: std::array::from_fn(|shard| {
+                u8::try_from(owner_of(shard, workers)).unwrap_or(u8::MAX)
+            }),
             frames: 0,
         })
         .collect()
@@ -159,7 +188,7 @@ impl Desk {
 
     /// Gives an emptied parcel back to who sent it.
     pub fn give_back(&self, mut parcel: Parcel) {
-        parcel.segments.clear();
+        parcel.filled = 0;
         parcel.texts.clear();
         parcel.ledger = Ledger::default();
         if let Some(owner) = self.returns.get(parcel.from) {
@@ -179,16 +208,10 @@ impl Desk {
             self.filling.push(parcel);
         }
         let mut ledger = Ledger::default();
-        self.scratch_texts.clear();
+        let mut dealer = Dealer { parcels: &mut self.filling, owners: &self.owners, number: 0 };
         for (number, frame) in (batch.first_number()..).zip(batch.frames()) {
-            let segment = &mut self.scratch;
-            if !dissect(&frame, number, segment, &mut self.scratch_texts, &mut ledger) {
-                continue;
-            }
-            let owner = owner_of(shard_of(segment.hash), workers);
-            if let Some(parcel) = self.filling.get_mut(owner) {
-                parcel.put(*segment, self.scratch_texts.get(segment.text));
-            }
+            dealer.number = number;
+            dissect_to(&frame, &mut dealer, &mut ledger);
         }
         let through = match batch.len() {
             0 => self.frames,

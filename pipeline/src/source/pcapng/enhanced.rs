@@ -6,10 +6,26 @@ use super::interface::Interface;
 use super::{BLOCK_BYTES_MAX, PACKET_ENHANCED, PACKET_HEAD_BYTES};
 use crate::source::batch::Slot;
 use crate::source::prefetch::{AHEAD_BYTES, prefetch};
+use crate::source::scout::Chain;
 use crate::source::walk::{Room, read_u32};
 
 /// Bytes of a packet block around the packet's own: the head, and the length at the tail.
 const AROUND_BYTES: usize = PACKET_HEAD_BYTES + 4;
+
+/// The packet blocks of a section.
+pub(in crate::source) struct Packets<const BIG: bool>;
+
+impl<const BIG: bool> Chain for Packets<BIG> {
+    #[inline]
+    fn next(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let head = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>)?;
+        let total = read_u32(head, 4, BIG) as usize;
+        let likely = read_u32(head, 0, BIG) == PACKET_ENHANCED
+            && (AROUND_BYTES..=BLOCK_BYTES_MAX).contains(&total)
+            && total.is_multiple_of(4);
+        likely.then(|| at + total)
+    }
+}
 
 /// Describes the packets from `at` on; returns how many, and the first byte after them.
 pub(super) fn run<const BIG: bool>(
@@ -22,7 +38,9 @@ pub(super) fn run<const BIG: bool>(
     for slot in room.slots {
         let head = bytes.get(at..).and_then(<[u8]>::first_chunk::<PACKET_HEAD_BYTES>);
         let Some(head) = head else { break };
-        prefetch(bytes, at + AHEAD_BYTES);
+        if !room.scouted {
+            prefetch(bytes, at + AHEAD_BYTES);
+        }
         let total = read_u32(head, 4, BIG) as usize;
         let captured = read_u32(head, 20, BIG);
         let fits = total.checked_sub(AROUND_BYTES).is_some_and(|held| captured as usize <= held);

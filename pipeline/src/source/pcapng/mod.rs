@@ -12,6 +12,7 @@ mod time;
 use super::batch::Slot;
 use super::memory::RECORD_BYTES_MAX;
 use super::walk::{Room, Stop, Walked, read_u16, read_u32};
+pub(super) use enhanced::Packets;
 use interface::Interface;
 
 /// The type of a section header block reads the same in both byte orders.
@@ -88,10 +89,15 @@ struct Packet {
 }
 
 impl Sections {
+    /// Whether the section being read is big-endian.
+    pub(super) const fn are_big(&self) -> bool {
+        self.big
+    }
+
     /// Describes the packets of the blocks that begin at `at`, as far as `room` and bytes go: runs
     /// of enhanced packet blocks at speed, everything else block by block.
     pub(super) fn walk(&mut self, bytes: &[u8], mut at: usize, room: Room<'_>) -> Walked {
-        let Room { slots, memory, limit_ns } = room;
+        let Room { slots, memory, limit_ns, scouted } = room;
         let mut frames = 0;
         loop {
             if self.skip > 0 {
@@ -100,7 +106,7 @@ impl Sections {
                 at += now;
             }
             let free = slots.get_mut(frames..).unwrap_or_default();
-            let room = Room { slots: free, memory, limit_ns };
+            let room = Room { slots: free, memory, limit_ns, scouted };
             let (run, after) = if self.big {
                 enhanced::run::<true>(&self.interfaces, bytes, at, room)
             } else {

@@ -7,12 +7,13 @@
 use crossbeam::channel::{Receiver, Sender, bounded};
 use resetscope_core::engine::{dissect, owner_of, shard_of};
 use resetscope_core::interval::Ledger;
-use resetscope_core::segment::{RST_TEXT_LEN, RstTexts, Segment};
+use resetscope_core::segment::{RstTexts, Segment};
 
 use crate::feed::{Cut, Signal};
 use crate::source::Batch;
 
 use super::BATCH_FRAMES;
+use super::load::Load;
 
 /// Parcels that may wait between two workers.
 const QUEUE: usize = 4;
@@ -23,48 +24,31 @@ pub struct Parcel {
     signal: Signal,
     through: u64,
     ledger: Ledger,
-    segments: Vec<Segment>,
-    texts: RstTexts,
-    has_texts: bool,
+    load: Load,
     from: usize,
 }
 
 impl Parcel {
-    /// A parcel with room for a fair share of a batch; a larger one grows it once. Room for texts,
-    /// which few resets carry, is made when the first one comes.
+    /// A parcel with room for a fair share of a batch; a larger one grows it once.
     fn empty(from: usize, workers: usize) -> Self {
         Self {
             index: 0,
             signal: Signal::Go,
             through: 0,
             ledger: Ledger::default(),
-            segments: Vec::with_capacity(BATCH_FRAMES / workers * 3 / 2),
-            texts: RstTexts::new(0),
-            has_texts: false,
+            load: Load::new(BATCH_FRAMES / workers * 3 / 2, BATCH_FRAMES),
             from,
         }
     }
 
-    /// Puts a segment in, with the text that its RST carried.
-    fn put(&mut self, mut segment: Segment, text: Option<&[u8; RST_TEXT_LEN]>) {
-        if let Some(text) = text {
-            if !self.has_texts {
-                self.texts = RstTexts::new(BATCH_FRAMES);
-                self.has_texts = true;
-            }
-            segment.text = self.texts.keep(text);
-        }
-        self.segments.push(segment);
-    }
-
     /// The segments, in the order of the capture.
     pub fn segments(&self) -> &[Segment] {
-        &self.segments
+        self.load.segments()
     }
 
     /// The texts that their RSTs carried.
     pub const fn texts(&self) -> &RstTexts {
-        &self.texts
+        self.load.texts()
     }
 
     /// The ledger of the whole batch, if this parcel is the one that carries it.
@@ -159,8 +143,7 @@ impl Desk {
 
     /// Gives an emptied parcel back to who sent it.
     pub fn give_back(&self, mut parcel: Parcel) {
-        parcel.segments.clear();
-        parcel.texts.clear();
+        parcel.load.clear();
         parcel.ledger = Ledger::default();
         if let Some(owner) = self.returns.get(parcel.from) {
             // A full queue only means that one parcel more is made anew.
@@ -187,7 +170,7 @@ impl Desk {
             }
             let owner = owner_of(shard_of(segment.hash), workers);
             if let Some(parcel) = self.filling.get_mut(owner) {
-                parcel.put(*segment, self.scratch_texts.get(segment.text));
+                parcel.load.put(segment, self.scratch_texts.get(segment.text));
             }
         }
         let through = match batch.len() {

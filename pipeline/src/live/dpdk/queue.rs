@@ -3,7 +3,8 @@
 //! Bursts are received through capsule's [`PacketRx`]. Its `Mbuf` hides what is needed here (length
 //! on the wire, time stamp, more segments) and is freed one by one, so a receive callback, which DPDK
 //! runs inside the burst, takes the buffers over: capsule sees none of them. Several bursts are
-//! analysed together and freed with one call.
+//! analysed together and freed with one call. Where software steers, what belongs to others is handed
+//! to them before that.
 
 #![allow(unsafe_code)]
 
@@ -25,10 +26,11 @@ use super::port::{Losses, Port, read_clock};
 use super::times::{Times, Unit};
 use crate::live::block::Stamps;
 use crate::live::clock::Clock;
-use crate::live::worker::{Intake, Taken};
+use crate::live::steer::Dealer;
+use crate::live::worker::{End, Intake, Taken};
 
 /// Frames that capsule asks for at once.
-const BURST: usize = 32;
+pub(super) const BURST: usize = 32;
 
 /// Frames ahead for which memory is asked for.
 const AHEAD: usize = 4;
@@ -241,11 +243,23 @@ pub(super) struct Queues {
     queues: Vec<Queue>,
     /// What the ports lose; one worker counts it for all.
     losses: Option<Losses>,
+    /// Who deals out what belongs to other workers, where software steers.
+    dealer: Option<Box<Dealer>>,
 }
 
 impl Queues {
     pub(super) fn new(queues: Vec<Queue>, losses: Option<Losses>) -> Self {
-        Self { queues, losses }
+        Self { queues, losses, dealer: None }
+    }
+
+    /// Has frames dealt out from now on, until there will be no more.
+    pub(super) fn deal(&mut self, dealer: Dealer) {
+        self.dealer = Some(Box::new(dealer));
+    }
+
+    /// Frames that went to other workers so far.
+    pub(super) fn handed(&self) -> u64 {
+        self.dealer.as_ref().map_or(0, |dealer| dealer.handed())
     }
 
     /// Receives from each queue and gives the frames to `use_frames`.
@@ -274,7 +288,17 @@ impl Intake for Queues {
     type New = std::convert::Infallible;
 
     fn take(&mut self, engine: &mut Engine, clock: &Clock, first: u64) -> Option<Taken> {
-        self.take_each(clock, |frames, before| engine.push(frames, first + before))
+        let Some(mut dealer) = self.dealer.take() else {
+            return self.take_each(clock, |frames, before| engine.push(frames, first + before));
+        };
+        let mut taken = None;
+        if dealer.is_ready() {
+            taken =
+                self.take_each(clock, |frames, before| dealer.deal(engine, frames, first + before));
+            dealer.settle(engine);
+        }
+        self.dealer = Some(dealer);
+        taken
     }
 
     fn count_losses(&mut self, ledger: &mut Ledger) {
@@ -294,9 +318,9 @@ impl Intake for Queues {
         (!self.are_recorded()).then_some(LAG)
     }
 
-    fn patience(&self) -> Duration {
+    fn end(&self) -> End {
         // A recording could go on for hours.
-        if self.are_recorded() { Duration::ZERO } else { PATIENCE }
+        End::Silence(if self.are_recorded() { Duration::ZERO } else { PATIENCE })
     }
 
     fn wait(&mut self, longest: Duration) {
@@ -305,5 +329,15 @@ impl Intake for Queues {
 
     fn change(&mut self, new: Self::New) {
         match new {}
+    }
+
+    fn pass(&mut self, through_ns: u64) {
+        if let Some(dealer) = &mut self.dealer {
+            dealer.pass(through_ns);
+        }
+    }
+
+    fn close(&mut self) {
+        self.dealer = None;
     }
 }

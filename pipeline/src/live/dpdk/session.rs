@@ -29,6 +29,7 @@ use super::lcore;
 use super::port::{self, Losses, Port};
 use super::queue::{Catch, Queue, Queues};
 use super::settings::{Settings, port_name};
+use crate::config::Steering;
 use crate::live::worker::Turn;
 
 /// Turns of a worker between two of capsule's.
@@ -50,9 +51,19 @@ pub(super) trait Work: Send + 'static {
 /// Makes a worker's work of its queues, on its core.
 pub(super) type Make<W> = Box<dyn FnOnce(Queues) -> W + Send>;
 
+/// What has been opened.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) ports: Vec<Port>,
+    /// Receive queues of each port, and so cores that receive.
+    pub(super) queues: usize,
+    /// Why there are fewer of them than cores, if there are.
+    pub(super) steered: Option<String>,
+}
+
 /// A running, or soon running, DPDK.
 pub(super) struct Session<W> {
-    pub(super) ports: Vec<Port>,
+    pub(super) opened: Opened,
     thread: Option<JoinHandle<Result<(), DeviceError>>>,
     go: Option<Sender<Vec<Make<W>>>>,
     started: Receiver<Result<(), DeviceError>>,
@@ -77,7 +88,7 @@ impl<W: Work> Session<W> {
         signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))
             .map_err(system("listen for signals"))?;
         let capture = Capture::begin().map_err(system("catch what DPDK says"))?;
-        let (tell_ports, hear_ports) = channel();
+        let (tell, hear) = channel();
         let (go, begin) = channel();
         let (tell_started, started) = channel();
         let operator = Operator {
@@ -88,10 +99,10 @@ impl<W: Work> Session<W> {
         };
         let thread = thread::Builder::new()
             .name("dpdk".to_owned())
-            .spawn(move || operator.operate(&tell_ports, &begin))
+            .spawn(move || operator.operate(&tell, &begin))
             .map_err(system("start a thread"))?;
         let mut session = Self {
-            ports: Vec::new(),
+            opened: Opened { ports: Vec::new(), queues: 0, steered: None },
             thread: Some(thread),
             go: Some(go),
             started,
@@ -100,16 +111,16 @@ impl<W: Work> Session<W> {
             settings: settings.clone(),
             _locks: locks,
         };
-        match hear_ports.recv() {
-            Ok(ports) => {
-                session.ports = ports;
+        match hear.recv() {
+            Ok(opened) => {
+                session.opened = opened;
                 Ok(session)
             }
             Err(_) => Err(session.failed()),
         }
     }
 
-    /// Starts the work, one for each core, and waits until all of it is under way.
+    /// Starts the work, one for each core that receives, and waits until all of it is under way.
     ///
     /// # Errors
     /// When a device cannot be started or a core not be used.
@@ -194,15 +205,15 @@ struct Operator {
 impl Operator {
     fn operate<W: Work>(
         self,
-        tell_ports: &Sender<Vec<Port>>,
+        tell: &Sender<Opened>,
         begin: &Receiver<Vec<Make<W>>>,
     ) -> Result<(), DeviceError> {
-        port::ask(&self.settings.config);
-        let mut runtime = self.build()?;
+        // Capsule leaves what it had opened; a device of the kernel's would keep what was set on it.
+        let (mut runtime, queues, steered) = self.open().inspect_err(|_| lcore::close_all())?;
         let ports = self.ports()?;
-        let catches = self.catches(&ports)?;
+        let catches = self.catches(&ports, queues)?;
         lcore::give_up_elsewhere(&self.give_up)?;
-        let _ = tell_ports.send(ports.clone());
+        let _ = tell.send(Opened { ports: ports.clone(), queues, steered });
         // Whoever opened it may have thought better of it.
         let Ok(work) = begin.recv() else { return Ok(()) };
         self.install(&mut runtime, &ports, catches, work)?;
@@ -222,16 +233,50 @@ impl Operator {
         }
     }
 
-    fn build(&self) -> Result<Runtime, DeviceError> {
-        let config = self.settings.runtime_config()?;
+    /// Builds the runtime, with one queue for each core where the devices deal out connections and
+    /// else with one; also says how many there are, and why one where software steers.
+    fn open(&self) -> Result<(Runtime, usize, Option<String>), DeviceError> {
+        let Settings { config, devices, cores, .. } = &self.settings;
+        let wanted = self.settings.queues_wanted();
+        port::ask(config, devices, u16::try_from(wanted).unwrap_or(u16::MAX));
+        if wanted == 1 {
+            self.settings.check_spread(1)?;
+        }
+        let error = match self.build(wanted) {
+            Ok(runtime) => {
+                let forced = wanted < cores.len();
+                let why = forced.then(|| "dpdk.steering is \"software\"".to_owned());
+                return Ok((runtime, wanted, why));
+            }
+            Err(error) => error,
+        };
+        let Some(refusal) = port::refusal() else { return Err(error) };
+        let why = match &refusal {
+            _ if config.steering == Steering::Hardware => return Err(refusal),
+            DeviceError::Queues { device, driver, most, .. } => {
+                let several = if *most == 1 { "" } else { "s" };
+                format!("{device} (driver {driver}) has {most} receive queue{several}")
+            }
+            DeviceError::NoSymmetry { device, driver, .. } => {
+                format!(
+                    "{device} (driver {driver}) cannot spread connections by symmetric receive side \
+                     scaling"
+                )
+            }
+            _ => return Err(refusal),
+        };
+        self.settings.check_spread(1)?;
+        Ok((self.build(1)?, 1, Some(why)))
+    }
+
+    fn build(&self, queues: usize) -> Result<Runtime, DeviceError> {
+        let config = self.settings.runtime_config(queues)?;
         let built = catch_unwind(AssertUnwindSafe(|| Runtime::build(config)));
         let error = match built {
             Ok(Ok(runtime)) => return Ok(runtime),
             Ok(Err(error)) => format!("{error:#}"),
             Err(panic) => words(panic.as_ref()),
         };
-        // Capsule leaves what it had opened; a device of the kernel's would keep what was set on it.
-        lcore::close_all();
         Err(self.settings.refused(error))
     }
 
@@ -245,11 +290,15 @@ impl Operator {
     }
 
     /// For each port and queue, where its buffers go.
-    fn catches(&self, ports: &[Port]) -> Result<HashMap<(usize, usize), Catch>, DeviceError> {
+    fn catches(
+        &self,
+        ports: &[Port],
+        queues: usize,
+    ) -> Result<HashMap<(usize, usize), Catch>, DeviceError> {
         let bursts = self.settings.config.bursts.as_usize();
         let mut catches = HashMap::new();
         for (number, port) in ports.iter().enumerate() {
-            for (queue, &core) in (0..).zip(&self.settings.cores) {
+            for (queue, &core) in (0..).zip(self.settings.cores.iter().take(queues)) {
                 let catch = Catch::install(port, queue, bursts)
                     .ok_or_else(|| self.settings.refused("it takes no callback".to_owned()))?;
                 catches.insert((number, core), catch);
@@ -258,7 +307,7 @@ impl Operator {
         Ok(catches)
     }
 
-    /// Gives each core its work.
+    /// Gives each core that receives its work.
     fn install<W: Work>(
         &self,
         runtime: &mut Runtime,

@@ -105,7 +105,8 @@ impl Settings {
         };
         cores.sort_unstable();
         let other = usable.iter().copied().find(|core| !cores.contains(core));
-        let main_core = given.or(other).or(cores.first().copied()).unwrap_or(0);
+        // The last core receives only where every one does.
+        let main_core = given.or(other).or(cores.last().copied()).unwrap_or(0);
         let devices = config.devices.iter().map(|text| Device::new(text)).collect();
         Self { devices, main_core, cores, config: config.clone() }
     }
@@ -302,7 +303,7 @@ mod tests {
         for (main, workers, cores, usable, want, reason) in [
             (None, 1, &[][..], &[0, 1, 2, 3][..], (0, vec![3]), "one worker"),
             (None, 2, &[], &[0, 1, 2, 3], (0, vec![2, 3]), "two"),
-            (None, 2, &[], &[4, 5], (4, vec![4, 5]), "no core is left for the main thread"),
+            (None, 2, &[], &[4, 5], (5, vec![4, 5]), "no core is left for the main thread"),
             (Some(3), 2, &[], &[0, 1, 2, 3], (3, vec![1, 2]), "the main core is taken"),
             (None, 2, &[3, 0], &[0, 1, 2, 3], (1, vec![0, 3]), "cores are given"),
             (None, 1, &[3, 0], &[0, 1, 2, 3], (0, vec![3]), "more cores than workers"),

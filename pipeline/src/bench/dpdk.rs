@@ -145,7 +145,7 @@ pub(super) struct Looped {
     line_bytes: u64,
     damage: Vec<Damage>,
     /// What plays it, once it does.
-    stand: Mutex<Option<Stand>>,
+    stand: Mutex<Option<Box<Stand>>>,
 }
 
 /// What came of playing it.
@@ -228,7 +228,7 @@ impl Looped {
         let mut stand = self.stand.lock().unwrap_or_else(PoisonError::into_inner);
         let stand = match &mut *stand {
             Some(stand) => stand,
-            none => none.insert(self.stand()?),
+            none => none.insert(Box::new(self.stand()?)),
         };
         let mut interval = Interval::default();
         for worker in stand.measure(workers, &until, Some(engine), &each)? {

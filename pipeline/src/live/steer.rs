@@ -61,28 +61,27 @@ pub(super) enum Full {
 /// Segments for one worker.
 struct Parcel {
     load: Load,
-    /// Their frames, which count where they are analysed.
-    ledger: Ledger,
+    /// Bytes that their frames had on the wire: they count where they are analysed.
+    bytes: u64,
     /// All frames until this time, in nanoseconds since 1970-01-01 UTC, have been handed over.
     through_ns: u64,
 }
 
 impl Parcel {
-    fn empty() -> Box<Self> {
-        let load = Load::new(PARCEL, PARCEL);
-        Box::new(Self { load, ledger: Ledger::default(), through_ns: 0 })
+    fn empty() -> Self {
+        Self { load: Load::new(PARCEL, PARCEL), bytes: 0, through_ns: 0 }
     }
 }
 
 /// The dealer's end of the way to one other worker.
 struct Way {
-    send: Sender<Box<Parcel>>,
-    emptied: Receiver<Box<Parcel>>,
+    send: Sender<Parcel>,
+    emptied: Receiver<Parcel>,
     /// Parcels that are here and empty; the last one that came back is used first, as it is most
     /// likely still in a cache.
-    idle: Vec<Box<Parcel>>,
+    idle: Vec<Parcel>,
     /// The one that is being filled, never empty.
-    open: Option<Box<Parcel>>,
+    open: Option<Parcel>,
     /// The time that went with the last parcel.
     told_ns: u64,
 }
@@ -121,8 +120,7 @@ impl Way {
         }
         let Some(parcel) = &mut self.open else { return false };
         parcel.load.put(segment, text);
-        parcel.ledger.received += 1;
-        parcel.ledger.bytes += u64::from(wire_len);
+        parcel.bytes += u64::from(wire_len);
         true
     }
 
@@ -274,8 +272,8 @@ impl Drop for Dealer {
 
 /// What a worker gets from the dealer.
 pub(super) struct Inbox {
-    parcels: Receiver<Box<Parcel>>,
-    give_back: Sender<Box<Parcel>>,
+    parcels: Receiver<Parcel>,
+    give_back: Sender<Parcel>,
     is_closed: bool,
     backoff: Backoff,
 }
@@ -292,12 +290,13 @@ impl Inbox {
             }
         };
         self.backoff.reset();
-        engine.count_frames(&parcel.ledger);
-        engine.process(parcel.load.segments(), parcel.load.texts());
         let frames = parcel.load.segments().len() as u64;
+        let ledger = Ledger { received: frames, bytes: parcel.bytes, ..Ledger::default() };
+        engine.count_frames(&ledger);
+        engine.process(parcel.load.segments(), parcel.load.texts());
         let taken = Taken { frames, last_ns: parcel.through_ns };
         parcel.load.clear();
-        parcel.ledger = Ledger::default();
+        parcel.bytes = 0;
         // There is room for all parcels that there are; a dealer that has gone needs none.
         let _ = self.give_back.try_send(parcel);
         Some(taken)

@@ -66,7 +66,7 @@ fn outcome(engines: Vec<Engine>) -> (Interval, Vec<String>) {
     (all, events)
 }
 
-fn assert_same(got: (Interval, Vec<String>), want: &(Interval, Vec<String>), what: &str) {
+fn assert_same(got: &(Interval, Vec<String>), want: &(Interval, Vec<String>), what: &str) {
     assert_eq!(got.0.frames, want.0.frames, "{what}");
     assert_eq!(got.0.flows.opened, want.0.flows.opened, "{what}");
     assert_eq!(format!("{:?}", got.0.resets), format!("{:?}", want.0.resets), "{what}");
@@ -113,7 +113,7 @@ fn steered_workers_together_see_what_one_sees() {
             while inbox.open(engine).is_some() {}
             assert!(inbox.is_closed());
         }
-        assert_same(outcome(engines), &want, why);
+        assert_same(&outcome(engines), &want, why);
     }
 }
 

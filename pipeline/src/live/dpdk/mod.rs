@@ -3,10 +3,10 @@
 //!
 //! Nothing outside this module names anything of capsule's or DPDK's. In the order in which things
 //! happen: [`settings`] (what is asked, checked beforehand) → `session` (the thread with capsule's
-//! runtime, which owns EAL, buffers, ports and cores) → `port` (symmetric receive side scaling,
-//! jumbo frames, time stamps, counters; `sockets` for those that only the kernel has) → `queue` (bursts into the engine, zero copy) and `times`.
-//! `capture`, `diagnose` and `lcore` keep DPDK quiet, put its errors
-//! into words, and its threads in order.
+//! runtime, which owns EAL, buffers, ports and cores; `build` makes it) → `port` (symmetric receive
+//! side scaling, jumbo frames, time stamps, counters; `sockets` for those that only the kernel has) →
+//! `queue` (bursts into the engine, zero copy) and `times`. `capture`, `diagnose` and `lcore` keep DPDK
+//! quiet, put its errors into words, and its threads in order.
 //!
 //! **Workers.** Each has a core. Where the devices' receive side scaling can bring both directions of
 //! a connection to one queue, each also has a receive queue of that number at every device, and an
@@ -27,6 +27,7 @@
 //! `CAP_NET_ADMIN` to take back promiscuous mode, and for AF_XDP `CAP_SYS_ADMIN` to unload its
 //! program.
 
+mod build;
 mod capture;
 mod diagnose;
 pub mod error;

@@ -4,7 +4,6 @@
 //! on using the device. So this thread builds it, waits until the others have given up privileges,
 //! executes it, and takes it down; it never touches a frame.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
 use std::os::unix::net::UnixDatagram;
@@ -22,14 +21,14 @@ use capsule::{PortQueue, Runtime};
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::SIGHUP;
 
+use super::build::{Built, build, words};
 use super::capture::Capture;
 use super::diagnose::diagnose;
 use super::error::DeviceError;
 use super::lcore;
-use super::port::{self, Losses, Port};
+use super::port::{Losses, Port};
 use super::queue::{Catch, Queue, Queues};
 use super::settings::{Settings, port_name};
-use crate::config::Steering;
 use crate::live::worker::Turn;
 
 /// Turns of a worker between two of capsule's.
@@ -209,7 +208,8 @@ impl Operator {
         begin: &Receiver<Vec<Make<W>>>,
     ) -> Result<(), DeviceError> {
         // Capsule leaves what it had opened; a device of the kernel's would keep what was set on it.
-        let (mut runtime, queues, steered) = self.open().inspect_err(|_| lcore::close_all())?;
+        let Built { mut runtime, queues, steered } =
+            build(&self.settings).inspect_err(|_| lcore::close_all())?;
         let ports = self.ports()?;
         let catches = self.catches(&ports, queues)?;
         lcore::give_up_elsewhere(&self.give_up)?;
@@ -231,53 +231,6 @@ impl Operator {
             Ok(Err(error)) => Err(settings.refused(format!("{error:#}"))),
             Err(panic) => Err(DeviceError::Stopped { said: words(panic.as_ref()) }),
         }
-    }
-
-    /// Builds the runtime, with one queue for each core where the devices deal out connections and
-    /// else with one; also says how many there are, and why one where software steers.
-    fn open(&self) -> Result<(Runtime, usize, Option<String>), DeviceError> {
-        let Settings { config, devices, cores, .. } = &self.settings;
-        let wanted = self.settings.queues_wanted();
-        port::ask(config, devices, u16::try_from(wanted).unwrap_or(u16::MAX));
-        if wanted == 1 {
-            self.settings.check_spread(1)?;
-        }
-        let error = match self.build(wanted) {
-            Ok(runtime) => {
-                let forced = wanted < cores.len();
-                let why = forced.then(|| "dpdk.steering is \"software\"".to_owned());
-                return Ok((runtime, wanted, why));
-            }
-            Err(error) => error,
-        };
-        let Some(refusal) = port::refusal() else { return Err(error) };
-        let why = match &refusal {
-            _ if config.steering == Steering::Hardware => return Err(refusal),
-            DeviceError::Queues { device, driver, most, .. } => {
-                let several = if *most == 1 { "" } else { "s" };
-                format!("{device} (driver {driver}) has {most} receive queue{several}")
-            }
-            DeviceError::NoSymmetry { device, driver, .. } => {
-                format!(
-                    "{device} (driver {driver}) cannot spread connections by symmetric receive side \
-                     scaling"
-                )
-            }
-            _ => return Err(refusal),
-        };
-        self.settings.check_spread(1)?;
-        Ok((self.build(1)?, 1, Some(why)))
-    }
-
-    fn build(&self, queues: usize) -> Result<Runtime, DeviceError> {
-        let config = self.settings.runtime_config(queues)?;
-        let built = catch_unwind(AssertUnwindSafe(|| Runtime::build(config)));
-        let error = match built {
-            Ok(Ok(runtime)) => return Ok(runtime),
-            Ok(Err(error)) => format!("{error:#}"),
-            Err(panic) => words(panic.as_ref()),
-        };
-        Err(self.settings.refused(error))
     }
 
     fn ports(&self) -> Result<Vec<Port>, DeviceError> {
@@ -419,11 +372,4 @@ impl<W: Work> Pipeline for Pipe<W> {
     fn run_once(&mut self) {
         self.turns();
     }
-}
-
-/// What a panic said.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "an error inside DPDK".to_owned())
 }

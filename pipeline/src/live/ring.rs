@@ -48,10 +48,10 @@ impl Intake for RingIntake {
     fn end(&self) -> End {
         // The kernel's timer looks after a block once each timeout and hands it over at the second
         // look; a while longer for a kernel that is busy. No ring, no block.
-        End::Silence(match self.ring {
-            Some(_) => 2 * self.block_timeout + Duration::from_millis(20),
-            None => Duration::ZERO,
-        })
+        match self.ring {
+            Some(_) => End::Silence(2 * self.block_timeout + Duration::from_millis(20)),
+            None => End::Closed(true),
+        }
     }
 
     fn wait(&mut self, longest: Duration) {

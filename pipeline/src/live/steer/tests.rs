@@ -134,6 +134,7 @@ fn what_a_slow_worker_has_no_room_for_is_counted_and_costs_no_other_anything() {
         dealer.pass(0);
         while inboxes[1].open(&mut keeps_up).is_some() {}
     }
+    let handed = dealer.handed();
     drop(dealer);
     while inboxes[1].open(&mut keeps_up).is_some() {}
     let mut slow = engine(1, 3);
@@ -158,6 +159,7 @@ fn what_a_slow_worker_has_no_room_for_is_counted_and_costs_no_other_anything() {
         }
     }
     assert_eq!(dropped + held, owned[1], "all but what its parcels held");
+    assert_eq!(handed, held + owned[2], "and nothing of the other's");
 }
 
 #[test]

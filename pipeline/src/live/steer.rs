@@ -20,7 +20,6 @@
 //! dealer waits: see [`Full`].
 
 use std::convert::Infallible;
-use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
@@ -44,9 +43,6 @@ const PARCELS: usize = 64;
 /// The longest time, in nanoseconds of the frames' times, for which a receiver is not told how late
 /// it is.
 const TELL_NS: u64 = 20_000_000;
-
-/// The longest sleep of a receiver without work: fewer frames come in it than its parcels hold.
-const BLINK: Duration = Duration::from_micros(50);
 
 /// What happens to frames of a worker that has all parcels already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,13 +303,10 @@ impl Inbox {
         self.is_closed
     }
 
-    /// Waits a moment: longer and longer, up to `longest` or some microseconds.
-    pub(super) fn pause(&self, longest: Duration) {
-        if self.backoff.is_completed() {
-            thread::sleep(longest.min(BLINK));
-        } else {
-            self.backoff.snooze();
-        }
+    /// Waits a moment, without sleep: where the system's timers are coarse, that would take longer
+    /// than it takes to fill all parcels. Whoever else wants the core gets it.
+    pub(super) fn pause(&self) {
+        self.backoff.snooze();
     }
 }
 
@@ -338,8 +331,8 @@ impl Intake for Inbox {
         End::Closed(self.is_closed)
     }
 
-    fn wait(&mut self, longest: Duration) {
-        self.pause(longest);
+    fn wait(&mut self, _longest: Duration) {
+        self.pause();
     }
 
     fn change(&mut self, new: Self::New) {

@@ -349,7 +349,7 @@ impl Hand {
         while !self.inbox.is_closed() {
             let from = Instant::now();
             let Some(taken) = self.inbox.open(&mut self.engine) else {
-                self.inbox.pause(ROUND);
+                self.inbox.pause();
                 continue;
             };
             let to = Instant::now();

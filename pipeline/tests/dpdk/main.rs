@@ -46,8 +46,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Small enough that tests fit beside each other.
-const MEMORY: &str = "memory_mib = 64\nbuffers = 8191\nrx_descriptors = 512\n";
+/// Small enough that tests fit beside each other; queues that hold all traffic of a test, as on a busy
+/// machine a worker may not get its core before that is over.
+const MEMORY: &str = "memory_mib = 64\nbuffers = 8191\nrx_descriptors = 2048\n";
 
 /// What takes frames from the interface `tap`, or from a copy of it.
 const ON_TAP: &str = "net_af_packet0,iface=tap,blocksz=65536,framesz=2048,framecnt=4096";

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use resetscope_core::limits::FLOWS_DEFAULT;
 use serde::{Deserialize, Serialize};
 
-pub use dpdk::Dpdk;
+pub use dpdk::{Dpdk, Steering};
 pub use file::{ConfigError, read, text};
 pub use listen::Listen;
 pub use size::Size;

@@ -22,8 +22,9 @@ pub enum Shed {
     /// The kernel had no room left for it in the ring of a live tap: it never got here, and its
     /// length is not known. Counted as received, too, so that the ledger is that of the tap.
     KernelDrop,
-    /// A DPDK device had no room left for it in its receive queues. Counted as received, too, as
-    /// are those below.
+    /// A DPDK device had no room left for it in its receive queues, or, where software deals out
+    /// what one queue receives, there was none on the way to its worker. Counted as received, too,
+    /// as are those below.
     NicDrop,
     /// A DPDK device received it damaged (bad checksum of the link, too long, …).
     NicError,

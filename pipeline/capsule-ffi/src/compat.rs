@@ -2,7 +2,8 @@
 //! device needs.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
 
 use crate::bound::rte_eth_conf;
 
@@ -27,11 +28,30 @@ const RESPELLED: [(&CStr, &CStr); 3] = [
     (c"--pci-blacklist", c"--block"),
 ];
 
-/// `rte_eal_init`, for options in the spelling of DPDK 19.11.
+/// Looks at the devices that DPDK has found; below zero, as a negative error number, makes
+/// [`rte_eal_init`] fail.
+pub type Survey = fn() -> c_int;
+
+static SURVEY: RwLock<Option<Survey>> = RwLock::new(None);
+
+/// Lets `survey` look at the devices once DPDK has found them, before capsule asks anything of them.
+pub fn survey_devices(survey: Survey) {
+    *SURVEY.write().unwrap_or_else(PoisonError::into_inner) = Some(survey);
+}
+
+/// Whether DPDK has been started, which can be done once in a process.
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// `rte_eal_init`, for options in the spelling of DPDK 19.11. Once it has succeeded it does nothing
+/// any more: so capsule, which calls it whenever it builds a runtime, can build another one after
+/// [`survey_devices`] had it fail.
 ///
 /// # Safety
 /// As for DPDK's function: `argv` holds `argc` C strings that live as long as the program.
 pub unsafe fn rte_eal_init(argc: c_int, argv: *mut *mut c_char) -> c_int {
+    if STARTED.load(Ordering::Acquire) {
+        return 0;
+    }
     let count = usize::try_from(argc).unwrap_or(0);
     // SAFETY: the caller vouches for `argc` pointers at `argv`.
     let options = unsafe { std::slice::from_raw_parts_mut(argv, count) };
@@ -51,7 +71,16 @@ pub unsafe fn rte_eal_init(argc: c_int, argv: *mut *mut c_char) -> c_int {
         }
     }
     // SAFETY: the caller's promise, with some strings replaced by others.
-    unsafe { real::rte_eal_init(argc, argv) }
+    let parsed = unsafe { real::rte_eal_init(argc, argv) };
+    if parsed < 0 {
+        return parsed;
+    }
+    STARTED.store(true, Ordering::Release);
+    let survey = *SURVEY.read().unwrap_or_else(PoisonError::into_inner);
+    survey.map_or(parsed, |survey| match survey() {
+        refused @ ..0 => refused,
+        _ => parsed,
+    })
 }
 
 /// Whether this is `domain:bus:device.function`, all but the function in hexadecimal, with or
@@ -81,7 +110,7 @@ static AMEND: RwLock<Option<Amend>> = RwLock::new(None);
 /// Lets `amend` see and change every port's configuration before the device gets it: capsule asks
 /// for receive side scaling without a key, and for no other offload.
 pub fn amend_configuration(amend: Amend) {
-    *AMEND.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(amend);
+    *AMEND.write().unwrap_or_else(PoisonError::into_inner) = Some(amend);
 }
 
 /// `rte_eth_dev_configure`, after what [`amend_configuration`] was given.
@@ -96,7 +125,7 @@ pub unsafe fn rte_eth_dev_configure(
 ) -> c_int {
     // SAFETY: the caller vouches for it.
     let mut conf = unsafe { *conf };
-    let amend = *AMEND.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let amend = *AMEND.read().unwrap_or_else(PoisonError::into_inner);
     let refused = amend.map_or(0, |amend| amend(port, rx_queues, &mut conf));
     if refused < 0 {
         return refused;

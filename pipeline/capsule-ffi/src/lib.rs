@@ -35,5 +35,7 @@ pub use bound::{
     shim_pktmbuf_alloc_bulk as _rte_pktmbuf_alloc_bulk, shim_pktmbuf_free as _rte_pktmbuf_free,
     shim_rte_errno as _rte_errno,
 };
-pub use compat::{Amend, amend_configuration, rte_eal_init, rte_eth_dev_configure};
+pub use compat::{
+    Amend, Survey, amend_configuration, rte_eal_init, rte_eth_dev_configure, survey_devices,
+};
 pub use kni::*;

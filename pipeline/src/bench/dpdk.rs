@@ -1,5 +1,6 @@
 //! Recorded traffic through DPDK: its driver net_pcap keeps the capture in packet buffers and deals
-//! copies of them out again and again, which go the way that a network adapter's frames go.
+//! copies of them out again and again, which go the way that a network adapter's frames go. A
+//! recording has one queue, so several workers are several by software steering.
 //!
 //! What the driver cannot play is refused before DPDK starts, as DPDK tells no reasons.
 
@@ -16,9 +17,9 @@ use resetscope_core::frame::{Frame, LinkType};
 use resetscope_core::interval::Interval;
 
 use super::stopwatch::Stopwatch;
-use crate::config::Dpdk;
+use crate::config::{Dpdk, Steering};
 use crate::live::dpdk::error::DeviceError;
-use crate::live::dpdk::measure::{Until, measure};
+use crate::live::dpdk::measure::{Each, Stand, Until};
 use crate::live::dpdk::settings::Settings;
 use crate::live::usable_cores;
 use crate::source::{self, Batch, Damage, Fill, Input, Options, SourceError, line_bytes};
@@ -47,12 +48,14 @@ pub enum DpdkError {
     /// Frames are dealt out as they are.
     #[error("--rotate needs --backend memory: DPDK plays frames as they are")]
     Rotate,
-    /// The driver has one queue that can be looped with connections in one piece.
-    #[error(
-        "--backend dpdk measures once, with --workers 1: a recording has one receive queue, and \
-         DPDK can be started once in a process"
-    )]
-    Workers,
+    /// Each worker has a core.
+    #[error("{asked} workers need as many cores with --backend dpdk, and {usable} can be used")]
+    Workers {
+        /// Workers asked for.
+        asked: usize,
+        /// Cores there are.
+        usable: usize,
+    },
     /// Not a pcap file as it lies.
     #[error(
         "{path}: DPDK plays plain pcap files only: convert it with `editcap -F pcap {path} \
@@ -141,11 +144,13 @@ pub(super) struct Looped {
     /// Bytes that one loop takes on an Ethernet line.
     line_bytes: u64,
     damage: Vec<Damage>,
+    /// What plays it, once it does.
+    stand: Mutex<Option<Box<Stand>>>,
 }
 
 /// What came of playing it.
 pub(super) struct Played {
-    pub(super) watch: Stopwatch,
+    pub(super) watches: Vec<Stopwatch>,
     pub(super) interval: Interval,
     pub(super) line_bytes: u64,
     pub(super) stopped: bool,
@@ -169,7 +174,8 @@ impl Looped {
         if !source::is_pcap(&magic) {
             return Err(DpdkError::Format { path: name() });
         }
-        let mut looped = Self { file, frames: 0, line_bytes: 0, damage: Vec::new() };
+        let mut looped =
+            Self { file, frames: 0, line_bytes: 0, damage: Vec::new(), stand: Mutex::default() };
         looped.survey(path)?;
         if looped.frames == 0 {
             return Err(DpdkError::Empty { path: name() });
@@ -195,37 +201,53 @@ impl Looped {
         &self.damage
     }
 
-    /// Plays it, one loop at least, until `time` is over or `stop` becomes true.
+    /// Plays it to `workers` workers, one loop at least, until `time` is over or `stop` becomes true.
     ///
     /// # Errors
     /// When DPDK cannot be started or goes wrong.
     pub(super) fn play(
         &self,
+        workers: usize,
         engine: &Config,
         time: Duration,
         stop: &Arc<AtomicBool>,
     ) -> Result<Played, DpdkError> {
-        let cores = usable_cores().map_err(DpdkError::Cores)?;
-        let settings = Settings::new(&self.devices()?, 1, &[], &cores);
-        let watch = Arc::new(Mutex::new(Stopwatch::new()));
-        let each = {
-            let watch = Arc::clone(&watch);
-            move |frames, begun: Instant, ended: Instant| {
+        let watches: Arc<[Mutex<Stopwatch>]> =
+            (0..workers).map(|_| Mutex::new(Stopwatch::new())).collect();
+        let each: Each = {
+            let watches = Arc::clone(&watches);
+            Arc::new(move |worker, frames, begun: Instant, ended: Instant| {
                 // Nobody else wants it until the end.
-                let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-                watch.count(frames, begun, ended);
-            }
+                if let Some(watch) = watches.get(worker) {
+                    let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+                    watch.count(frames, begun, ended);
+                }
+            })
         };
         let until = Until { time, frames: self.frames, stop: Arc::clone(stop) };
-        let measured = measure(&settings, &until, Some(engine), each);
+        let mut stand = self.stand.lock().unwrap_or_else(PoisonError::into_inner);
+        let stand = match &mut *stand {
+            Some(stand) => stand,
+            none => none.insert(Box::new(self.stand()?)),
+        };
         let mut interval = Interval::default();
-        for worker in measured.map_err(|error| self.explain(error))? {
+        for worker in stand.measure(workers, &until, Some(engine), &each)? {
             interval.merge(&worker.interval);
         }
-        let watch = std::mem::take(&mut *watch.lock().unwrap_or_else(PoisonError::into_inner));
+        let taken = |watch: &Mutex<Stopwatch>| {
+            std::mem::take(&mut *watch.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        let watches = watches.iter().map(taken).collect();
         let loops = interval.frames.received as f64 / self.frames as f64;
         let line_bytes = (loops * self.line_bytes as f64) as u64;
-        Ok(Played { watch, interval, line_bytes, stopped: stop.load(Ordering::Relaxed) })
+        Ok(Played { watches, interval, line_bytes, stopped: stop.load(Ordering::Relaxed) })
+    }
+
+    /// Opens the device, for as many workers as there are cores.
+    fn stand(&self) -> Result<Stand, DpdkError> {
+        let cores = usable_cores().map_err(DpdkError::Cores)?;
+        let settings = Settings::new(&self.devices()?, cores.len(), &[], &cores);
+        Stand::open(&settings).map_err(|error| self.explain(error))
     }
 
     /// The device that plays the capture, and the memory that it takes.
@@ -242,6 +264,7 @@ impl Looped {
             devices: vec![format!("net_pcap0,rx_pcap={path},infinite_rx=1")],
             buffers: buffers.try_into().map_err(too_many)?,
             memory_mib: memory_mib.next_multiple_of(page_mib).try_into().map_err(too_many)?,
+            steering: Steering::Software,
             ..Dpdk::default()
         })
     }

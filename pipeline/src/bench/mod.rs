@@ -149,10 +149,10 @@ impl Bench {
     pub fn counts(&self, asked: &[u16]) -> Result<Vec<usize>, BenchError> {
         #[cfg(feature = "dpdk")]
         if let Traffic::Dpdk(_) = self.traffic {
-            return match asked {
-                [] | [1] => Ok(vec![1]),
-                _ => Err(dpdk::DpdkError::Workers.into()),
-            };
+            let usable = machine::cores();
+            if let Some(asked) = asked.iter().copied().map(usize::from).find(|of| *of > usable) {
+                return Err(dpdk::DpdkError::Workers { asked, usable }.into());
+            }
         }
         if !asked.is_empty() {
             return Ok(asked.iter().copied().map(usize::from).collect());
@@ -187,7 +187,7 @@ impl Bench {
                 Box::new(Reopened::open(files, options, self.request.time, Arc::clone(&played))?)
             }
             #[cfg(feature = "dpdk")]
-            Traffic::Dpdk(looped) => return self.run_dpdk(looped, stop),
+            Traffic::Dpdk(looped) => return self.run_dpdk(looped, workers, stop),
         };
         let plan = Plan { workers, interval_ns: None, engine: self.request.engine.clone() };
         let engines = engines(&plan)?;
@@ -214,12 +214,13 @@ impl Bench {
     fn run_dpdk(
         &self,
         looped: &dpdk::Looped,
+        workers: usize,
         stop: &Arc<AtomicBool>,
     ) -> Result<(Figures, Vec<Damage>), BenchError> {
-        let played = looped.play(&self.request.engine, self.request.time, stop)?;
+        let played = looped.play(workers, &self.request.engine, self.request.time, stop)?;
         let measured = Measured {
             request: &self.request,
-            watches: &[played.watch],
+            watches: &played.watches,
             interval: &played.interval,
             line_bytes: played.line_bytes,
             rotate_ns: 0,

@@ -26,14 +26,16 @@ pub(super) const BENCH: &str = "Measures how fast this machine explains recorded
         capture's; SIGINT ends early with the figures so far.\n\n\
         With --backend dpdk frames go the way that a network adapter's go in `monitor`: DPDK's driver \
         for recordings deals copies of them out without end, and one worker polls for up to 128 at \
-        once, so that a burst is a poll, reception included, and the last loop is not completed. It \
-        takes huge pages, about 2.4 KB for each frame of the capture (scripts/setup-dpdk).";
+        once, so that a burst is a poll, reception included, and the last loop is not completed. \
+        More workers get their packets from that one, which waits for them: software steering, as \
+        for devices without symmetric receive side scaling. It takes huge pages, about 2.4 KB for \
+        each frame of the capture (scripts/setup-dpdk).";
 
 pub(super) const BENCH_EXAMPLES: &str = "Examples:\n  \
         resetscope bench trace.pcap\n  \
         resetscope bench --rotate addresses --seconds 10 trace.pcap\n  \
         resetscope bench --backend file --workers 1,2 --format json day/*.pcap\n  \
-        sudo resetscope bench --backend dpdk trace.pcap\n\n\
+        sudo resetscope bench --backend dpdk --workers 1,2 trace.pcap\n\n\
         Exit codes: 0 measured; 1 could not do it; 2 usage; 3 measured, but an input was damaged.";
 
 /// The longest run: a day.
@@ -66,7 +68,7 @@ pub struct Bench {
     pub flows: u64,
 
     /// Where the frames come from: memory; the files, opened and read anew for each loop; or DPDK,
-    /// in a build that has it, which plays one plain pcap file from its packet buffers to one worker.
+    /// in a build that has it, which plays one plain pcap file from its packet buffers.
     #[arg(long, value_enum, default_value_t = Backend::Memory)]
     pub backend: Backend,
 

@@ -44,7 +44,7 @@ mod with {
     use rustix::thread::CapabilitySet;
 
     use super::super::privilege;
-    use crate::config::{Config, Dpdk};
+    use crate::config::{Config, Dpdk, Steering};
     use crate::live::Plan;
     use crate::live::dpdk::settings::{Device, Settings};
     use crate::live::dpdk::{Devices, GiveUp};
@@ -64,7 +64,10 @@ mod with {
                 settings.cores.len()
             );
         }
-        if let Some(pair) = settings.cores.windows(2).find(|pair| pair[0] == pair[1]) {
+        // Where it is certain that one worker receives, the others may share a core, if they must.
+        let shared = dpdk.steering == Steering::Software;
+        let twice = settings.cores.windows(2).find(|pair| pair[0] == pair[1]);
+        if let Some(pair) = twice.filter(|_| !shared) {
             bail!("core {} is listed twice: DPDK needs one for each worker", pair[0]);
         }
         if !usable.contains(&settings.main_core) {

@@ -5,6 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::value::Within;
 
+/// Who deals out connections to several workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Steering {
+    /// The devices where they can, by symmetric receive side scaling; otherwise software.
+    Auto,
+    /// The devices; those that cannot are refused.
+    Hardware,
+    /// The worker that receives, from one queue of each device.
+    Software,
+}
+
 /// Everything about DPDK that can be configured. Its presence chooses DPDK.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -13,6 +25,8 @@ pub struct Dpdk {
     pub devices: Vec<String>,
     /// The core of the thread that opens and closes the devices.
     pub main_core: Option<Within<0, 1023>>,
+    /// Who brings both directions of a connection to one worker, where there are several.
+    pub steering: Steering,
     /// Packet buffers on each NUMA node.
     pub buffers: Within<1023, 16_777_215>,
     /// Buffers that each core keeps for itself.
@@ -42,6 +56,7 @@ impl Default for Dpdk {
         Self {
             devices: Vec::new(),
             main_core: None,
+            steering: Steering::Auto,
             buffers: Within::constant::<32_767>(),
             buffer_cache: Within::constant::<256>(),
             rx_descriptors: Within::constant::<1024>(),

@@ -45,6 +45,7 @@ const KEYS: &[&str] = &[
     "dpdk",
     "dpdk.devices",
     "dpdk.main_core",
+    "dpdk.steering",
     "dpdk.buffers",
     "dpdk.buffer_cache",
     "dpdk.rx_descriptors",

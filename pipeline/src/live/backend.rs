@@ -30,6 +30,11 @@ pub trait Backend: Send {
         notify: &'scope (dyn Fn(&Notice) + Sync),
     ) -> Result<(), TapError>;
 
+    /// Whether each worker is dealt the frames of its shards alone, and not all of some connections.
+    fn deals_shards(&self) -> bool {
+        false
+    }
+
     /// What there is to say once the workers work.
     fn begin(&mut self) -> Option<Notice>;
 

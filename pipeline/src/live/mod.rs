@@ -4,7 +4,8 @@
 //! none. [`tap`] is that of AF_PACKET: the interface with its sockets and rings ([`af_packet`],
 //! `block`, `ring`); `dpdk`, a feature, that of DPDK through capsule. Each worker has an intake and
 //! an engine that owns all shards: the kernel or the device deals out flows so that both directions
-//! of a flow come to the same worker, and no packet crosses from one to another. `control` says when
+//! of a flow come to the same worker, and no packet crosses from one to another. Where a device
+//! cannot, each owns some of the shards, and one worker deals out (`steer`). `control` says when
 //! intervals end and looks after the tap; the collector is the same as for recorded traffic, and
 //! puts events into the order of time.
 //!
@@ -36,6 +37,8 @@ pub mod notice;
 mod pulse;
 mod report;
 mod ring;
+#[cfg(any(feature = "dpdk", test))]
+mod steer;
 pub mod tap;
 pub mod tracepoint;
 mod worker;
@@ -48,6 +51,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded, unbounded};
 use resetscope_core::engine::{Config, Engine};
+use resetscope_core::flow::table::NoMemory;
 use resetscope_core::judge::event::Event;
 use tracing::debug;
 
@@ -114,8 +118,7 @@ pub fn run<B: Backend>(
     notify: &(dyn Fn(&Notice) + Sync),
 ) -> Result<(), TapError> {
     let workers = plan.workers.max(1);
-    let each = Config { flows: plan.engine.flows.div_ceil(workers), ..plan.engine.clone() };
-    let engines = (0..workers).map(|_| Engine::new(&each, 0, 1)).collect::<Result<Vec<_>, _>>()?;
+    let engines = engines(plan, backend.deals_shards())?;
     let bytes = reserved_bytes(&engines)?;
     debug!(bytes, "flow tables reserved");
     engines.iter().for_each(huge_pages::advise);
@@ -156,6 +159,16 @@ pub fn run<B: Backend>(
         let Ok((controlled, backend)) = controlled else { return Ok(()) };
         controlled.and(backend.end())
     })
+}
+
+/// An engine for each worker: with its share of the shards if `deals_shards`, else with all of them.
+fn engines(plan: &Plan, deals_shards: bool) -> Result<Vec<Engine>, NoMemory> {
+    let workers = plan.workers.max(1);
+    if deals_shards {
+        return (0..workers).map(|worker| Engine::new(&plan.engine, worker, workers)).collect();
+    }
+    let each = Config { flows: plan.engine.flows.div_ceil(workers), ..plan.engine.clone() };
+    (0..workers).map(|_| Engine::new(&each, 0, 1)).collect()
 }
 
 /// A flag that is set when this goes, however that comes about.

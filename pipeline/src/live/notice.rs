@@ -24,6 +24,13 @@ pub enum Notice {
         /// Where times come from.
         times: String,
     },
+    /// One worker receives, and deals out connections to all.
+    Steering {
+        /// Why it does, as the beginning of a sentence.
+        why: String,
+        /// Workers, the one that receives among them.
+        workers: usize,
+    },
     /// The interface is there, but down.
     Down {
         /// The interface.
@@ -90,6 +97,7 @@ impl Notice {
             self,
             Self::Listening { .. }
                 | Self::Polling { .. }
+                | Self::Steering { .. }
                 | Self::Up { .. }
                 | Self::Back { .. }
                 | Self::GoesOn
@@ -123,6 +131,10 @@ impl fmt::Display for Notice {
                      {times})"
                 )
             }
+            Self::Steering { why, workers } => write!(
+                f,
+                "{why}: one queue receives, and software steers connections to {workers} workers"
+            ),
             Self::Down { name } => write!(f, "{name} is down; waiting for it to come up"),
             Self::Up { name } => write!(f, "{name} is up"),
             Self::Gone { name, times: 1 } => write!(f, "{name} went away; waiting for it"),

@@ -10,7 +10,7 @@ use resetscope_core::interval::{Ledger, Shed};
 
 use super::af_packet::Ring;
 use super::clock::Clock;
-use super::worker::{Intake, Taken};
+use super::worker::{End, Intake, Taken};
 
 /// How far behind the wall clock the tap is known to be complete, beyond two timeouts of a block:
 /// frames are stamped before the kernel puts them into a block.
@@ -45,12 +45,12 @@ impl Intake for RingIntake {
         Some(LAG + 2 * self.block_timeout)
     }
 
-    fn patience(&self) -> Duration {
+    fn end(&self) -> End {
         // The kernel's timer looks after a block once each timeout and hands it over at the second
         // look; a while longer for a kernel that is busy. No ring, no block.
         match self.ring {
-            Some(_) => 2 * self.block_timeout + Duration::from_millis(20),
-            None => Duration::ZERO,
+            Some(_) => End::Silence(2 * self.block_timeout + Duration::from_millis(20)),
+            None => End::Closed(true),
         }
     }
 

@@ -16,6 +16,7 @@ use super::filter::{self, Expression};
 use super::interface::{Inquiry, Interface};
 use super::notice::Notice;
 use super::ring::RingIntake;
+use super::worker::{Intake, Worker};
 
 /// Times that an interface may come back: sockets for that are opened at the start, as later there
 /// is no privilege left to do so. An unused socket costs the kernel about 2 kB.
@@ -204,16 +205,7 @@ impl Backend for Tap {
                 busy_poll: self.ringwork.busy_poll,
                 block_timeout: Duration::from_millis(self.ringwork.block_timeout_ms.into()),
             });
-            let core = cores.get(number).copied();
-            thread::Builder::new()
-                .name(format!("worker-{number}"))
-                .spawn_scoped(scope, move || {
-                    if let Some(core) = core {
-                        pin(core, notify);
-                    }
-                    worker.run();
-                })
-                .map_err(TapError::Thread)?;
+            start_thread(scope, number, worker, cores.get(number).copied(), notify)?;
         }
         Ok(())
     }
@@ -241,13 +233,38 @@ impl Backend for Tap {
     }
 }
 
+/// Starts the thread of worker `number`, on a core of its own if it has one.
+///
+/// # Errors
+/// When the system refuses the thread.
+pub(super) fn start_thread<'scope, I: Intake + Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    number: usize,
+    worker: Worker<I>,
+    core: Option<usize>,
+    notify: &'scope (dyn Fn(&Notice) + Sync),
+) -> Result<(), TapError> {
+    let run = move || {
+        if let Some(core) = core
+            && let Err(error) = pin(core)
+        {
+            notify(&Notice::NotPinned { core, reason: error.to_string() });
+        }
+        worker.run();
+    };
+    let thread = thread::Builder::new().name(format!("worker-{number}"));
+    thread.spawn_scoped(scope, run).map_err(TapError::Thread)?;
+    Ok(())
+}
+
 /// Ties the calling thread to a core.
-fn pin(core: usize, notify: &(dyn Fn(&Notice) + Sync)) {
+///
+/// # Errors
+/// What the system said.
+pub(super) fn pin(core: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
-    if let Err(error) = sched_setaffinity(None, &set) {
-        notify(&Notice::NotPinned { core, reason: error.to_string() });
-    }
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 fn refused(cause: io::Error, interface: &Interface) -> TapError {

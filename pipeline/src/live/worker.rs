@@ -58,14 +58,29 @@ pub(super) trait Intake {
     /// have times that are not those of the clock.
     fn lag(&self) -> Option<Duration>;
 
-    /// At the end, silence of this length says that no more will come.
-    fn patience(&self) -> Duration;
+    /// What says, at the end, that no more will come.
+    fn end(&self) -> End;
 
     /// Waits until there may be frames, at most this long.
     fn wait(&mut self, longest: Duration);
 
     /// Goes on with what it is given.
     fn change(&mut self, new: Self::New);
+
+    /// Hears that all frames until `through_ns` have been taken.
+    fn pass(&mut self, _through_ns: u64) {}
+
+    /// Hears that no more will be taken.
+    fn close(&mut self) {}
+}
+
+/// What says that no more frames will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Silence of this length, or a frame that came after the end was asked for.
+    Silence(Duration),
+    /// The intake itself, which does, or does not yet.
+    Closed(bool),
 }
 
 /// What came of a worker's turn.
@@ -135,6 +150,7 @@ impl<I: Intake> Worker<I> {
             }
             Ok(Order::Finish(span)) => {
                 self.drain();
+                self.intake.close();
                 self.engine.finish();
                 self.reporter.finish(&mut self.engine, span);
                 return Turn::Done;
@@ -144,6 +160,7 @@ impl<I: Intake> Worker<I> {
         if !busy {
             self.let_time_pass();
         }
+        self.intake.pass(self.through_ns);
         let now_ns = self.complete_ns();
         let due = now_ns >= self.due_ns;
         if due {
@@ -188,13 +205,22 @@ impl<I: Intake> Worker<I> {
     /// Takes everything that has arrived until now.
     fn drain(&mut self) {
         let now_ns = self.clock.now_ns();
-        let patience = self.intake.patience();
         let mut quiet = Instant::now();
-        while self.through_ns < now_ns && quiet.elapsed() < patience {
+        loop {
+            let left = match self.intake.end() {
+                End::Closed(true) => break,
+                End::Closed(false) => NAP,
+                End::Silence(_) if self.through_ns >= now_ns => break,
+                End::Silence(patience) => match patience.saturating_sub(quiet.elapsed()) {
+                    Duration::ZERO => break,
+                    left => left,
+                },
+            };
             if self.take() {
+                self.intake.pass(self.through_ns);
                 quiet = Instant::now();
             } else {
-                self.intake.wait(patience.saturating_sub(quiet.elapsed()));
+                self.intake.wait(left);
             }
         }
         self.count_losses();

@@ -15,6 +15,7 @@ use crate::feed::{Cut, Signal};
 use crate::source::Batch;
 
 use super::BATCH_FRAMES;
+use super::load::Load;
 
 /// Parcels that may wait between two workers.
 const QUEUE: usize = 4;
@@ -25,11 +26,7 @@ pub struct Parcel {
     signal: Signal,
     through: u64,
     ledger: Ledger,
-    /// Room for segments; the first `filled` are there. Written over again and again, as clearing
-    /// what will be written anyway takes time.
-    room: Vec<Segment>,
-    filled: usize,
-    texts: RstTexts,
+    load: Load,
     from: usize,
 }
 
@@ -41,37 +38,19 @@ impl Parcel {
             signal: Signal::Go,
             through: 0,
             ledger: Ledger::default(),
-            room: vec![Segment::default(); BATCH_FRAMES / workers * 3 / 2],
-            filled: 0,
-            texts: RstTexts::new(BATCH_FRAMES),
+            load: Load::new(BATCH_FRAMES / workers * 3 / 2, BATCH_FRAMES),
             from,
         }
     }
 
-    /// The next segment to write, and where the text of its RST goes.
-    #[inline(always)]
-    fn place(&mut self) -> (&mut Segment, &mut RstTexts) {
-        if self.filled >= self.room.len() {
-            self.grow();
-        }
-        let at = self.filled.min(self.room.len() - 1);
-        self.filled += 1;
-        (&mut self.room[at], &mut self.texts)
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.room.resize(self.room.len() + BATCH_FRAMES, Segment::default());
-    }
-
     /// The segments, in the order of the capture.
     pub fn segments(&self) -> &[Segment] {
-        self.room.get(..self.filled).unwrap_or_default()
+        self.load.segments()
     }
 
     /// The texts that their RSTs carried.
     pub const fn texts(&self) -> &RstTexts {
-        &self.texts
+        self.load.texts()
     }
 
     /// The ledger of the whole batch, if this parcel is the one that carries it.
@@ -120,7 +99,7 @@ impl Sink for Dealer<'_> {
     fn place(&mut self, hash: u64) -> (&mut Segment, &mut RstTexts) {
         let owner = usize::from(self.owners[shard_of(hash) % SHARDS]);
         let last = self.parcels.len() - 1;
-        let (segment, texts) = self.parcels[owner.min(last)].place();
+        let (segment, texts) = self.parcels[owner.min(last)].load.place();
         segment.frame = self.number;
         (segment, texts)
     }
@@ -188,8 +167,7 @@ impl Desk {
 
     /// Gives an emptied parcel back to who sent it.
     pub fn give_back(&self, mut parcel: Parcel) {
-        parcel.filled = 0;
-        parcel.texts.clear();
+        parcel.load.clear();
         parcel.ledger = Ledger::default();
         if let Some(owner) = self.returns.get(parcel.from) {
             // A full queue only means that one parcel more is made anew.

@@ -7,6 +7,7 @@
 
 mod exchange;
 pub mod gauge;
+pub(crate) mod load;
 
 use std::sync::{Mutex, PoisonError};
 

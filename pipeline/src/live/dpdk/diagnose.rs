@@ -1,24 +1,11 @@
 //! From what capsule and DPDK say when they fail to a sentence that helps.
 
 use super::error::DeviceError;
-use super::port;
 use super::settings::Settings;
 
 /// The sentence for what capsule's error and DPDK's lines say.
 pub(super) fn diagnose(settings: &Settings, error: &str, said: &str) -> DeviceError {
     let devices = settings.names();
-    let queues = settings.cores.len() as u16;
-    match port::refusal() {
-        Some(DeviceError::NoSymmetry { driver, .. }) => {
-            return DeviceError::NoSymmetry { device: devices, driver, queues };
-        }
-        Some(error) => return error,
-        None => {}
-    }
-    let number = |text: &str| text.split('\'').nth(1).and_then(|text| text.parse().ok());
-    if let Some(most) = error.contains("Insufficient number of").then(|| number(error)).flatten() {
-        return DeviceError::Queues { device: devices, queues, most };
-    }
     if let Some(node) = error.strip_prefix("Mempool for socket").and_then(|of| of.split(' ').next())
     {
         return DeviceError::Node { node: node.to_owned() };
@@ -68,7 +55,6 @@ mod tests {
         let config = Dpdk { devices: vec!["net_pcap0,rx_pcap=a".to_owned()], ..Dpdk::default() };
         let settings = Settings::new(&config, 2, &[], &[0, 1, 2]);
         for (error, said, want) in [
-            ("Insufficient number of RX queues '1'.", "", "has 1 receive queue"),
             ("Mempool for socket1 not found.", "", "no core of NUMA node 1"),
             ("Cannot allocate memory", "", "raise dpdk.memory_mib"),
             ("Invalid argument", "VFIO: Device or resource busy", "in use by another program"),

@@ -94,7 +94,7 @@ pub enum DeviceError {
     /// The device cannot deal out flows.
     #[error(
         "{device} (driver {driver}) cannot deal out connections to {queues} queues with both \
-         directions in the same one: use one worker"
+         directions in the same one: leave dpdk.steering = \"hardware\" out, or use one worker"
     )]
     NoSymmetry {
         /// The device.
@@ -106,17 +106,34 @@ pub enum DeviceError {
     },
     /// The device has fewer queues.
     #[error(
-        "{device} has {most} receive queue{}, and {queues} are asked for: use as many workers as it \
-         has queues",
+        "{device} (driver {driver}) has {most} receive queue{}, and {queues} are asked for: leave \
+         dpdk.steering = \"hardware\" out, or use as many workers as it has queues",
         if *most == 1 { "" } else { "s" }
     )]
     Queues {
         /// The device.
         device: String,
+        /// Its driver.
+        driver: String,
         /// Queues asked for.
         queues: u16,
         /// Queues it has.
         most: u16,
+    },
+    /// A virtual device that spreads frames over more queues than there are.
+    #[error(
+        "{device} spreads frames over {spread} queues, and {queues} will be read: leave {key}= out of \
+         its arguments"
+    )]
+    Unread {
+        /// The device.
+        device: String,
+        /// The argument that says so.
+        key: &'static str,
+        /// Queues over which it spreads frames.
+        spread: usize,
+        /// Queues that are received from.
+        queues: usize,
     },
     /// The device is at another NUMA node than the cores.
     #[error(

@@ -40,25 +40,63 @@ const ONE_BUFFER_MTU: u64 = 2048 - 22;
 /// Time over which a device's clock is measured at the start.
 const MEASURE: Duration = Duration::from_millis(50);
 
-/// What [`amend`] asks for; DPDK can be started only once in a process.
-static ASKED: OnceLock<Dpdk> = OnceLock::new();
+/// What is asked of the ports.
+struct Asked {
+    config: Dpdk,
+    devices: Vec<Device>,
+    /// Receive queues of each, which take connections in one piece if they are several.
+    queues: u16,
+}
 
-/// Why [`amend`] refused.
+/// What [`survey`] and [`amend`] ask for; DPDK can be started only once in a process.
+static ASKED: OnceLock<Asked> = OnceLock::new();
+
+/// Why [`survey`] refused.
 static REFUSED: Mutex<Option<DeviceError>> = Mutex::new(None);
 
-/// Has every port that capsule configures from now on configured as `config` says.
-pub(super) fn ask(config: &Dpdk) {
-    let _ = ASKED.set(config.clone());
+/// Has DPDK, once it has found the devices, refuse to go on with those that cannot spread
+/// connections over `queues` queues, and every port that capsule configures from now on configured
+/// as `config` says.
+pub(super) fn ask(config: &Dpdk, devices: &[Device], queues: u16) {
+    let _ = ASKED.set(Asked { config: config.clone(), devices: devices.to_vec(), queues });
+    ffi::survey_devices(survey);
     ffi::amend_configuration(amend);
 }
 
-/// Why a port was refused, if one was.
+/// Looks whether the devices that there are can do what is asked.
+fn survey() -> c_int {
+    let Some(Asked { devices, queues, .. }) = ASKED.get() else { return 0 };
+    let refused = devices.iter().find_map(|device| cannot_spread(device, *queues));
+    let result = if refused.is_some() { -libc::ENOTSUP } else { 0 };
+    *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+    result
+}
+
+/// Why a device cannot bring both directions of a connection to one of so many queues, if so.
+fn cannot_spread(device: &Device, queues: u16) -> Option<DeviceError> {
+    // What is wrong with one that is not there is said when it is opened.
+    let info = info(number_of(&device.name)?)?;
+    // Capsule asks for as many queues to send.
+    let most = info.max_rx_queues.min(info.max_tx_queues);
+    let (device, driver) = (device.name.clone(), driver_of(&info));
+    if queues > most.max(1) {
+        Some(DeviceError::Queues { device, driver, queues, most })
+    } else if queues > 1 && symmetric(info.flow_type_rss_offloads).is_none() {
+        Some(DeviceError::NoSymmetry { device, driver, queues })
+    } else {
+        None
+    }
+}
+
+/// Why the devices were refused, if they were.
 pub(super) fn refusal() -> Option<DeviceError> {
     REFUSED.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 fn amend(port: u16, queues: u16, conf: &mut ffi::rte_eth_conf) -> c_int {
-    let (Some(info), Some(asked)) = (info(port), ASKED.get()) else { return -libc::ENODEV };
+    let (Some(info), Some(Asked { config: asked, .. })) = (info(port), ASKED.get()) else {
+        return -libc::ENODEV;
+    };
     if let Some(mtu) = asked.mtu {
         conf.rxmode.mtu = mtu.as_u32();
         if mtu.get() > ONE_BUFFER_MTU {
@@ -70,9 +108,6 @@ fn amend(port: u16, queues: u16, conf: &mut ffi::rte_eth_conf) -> c_int {
     }
     if queues > 1 {
         let Some(functions) = symmetric(info.flow_type_rss_offloads) else {
-            let driver = driver_of(&info);
-            let refused = DeviceError::NoSymmetry { device: String::new(), driver, queues };
-            *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
             return -libc::ENOTSUP;
         };
         let rss = &mut conf.rx_adv_conf.rss_conf;
@@ -89,6 +124,15 @@ fn amend(port: u16, queues: u16, conf: &mut ffi::rte_eth_conf) -> c_int {
 fn symmetric(offered: u64) -> Option<u64> {
     let wanted = ffi::ETH_RSS_IP | ffi::ETH_RSS_TCP | ffi::ETH_RSS_UDP;
     (offered & ffi::CAPSULE_RSS_TCP4 != 0).then_some(offered & wanted)
+}
+
+/// DPDK's number of the device of this name.
+fn number_of(name: &str) -> Option<u16> {
+    let name = CString::new(name).ok()?;
+    let mut id = 0;
+    // SAFETY: DPDK reads a C string and writes a number.
+    let result = unsafe { ffi::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut id) };
+    (result == 0).then_some(id)
 }
 
 fn info(port: u16) -> Option<ffi::rte_eth_dev_info> {
@@ -125,12 +169,7 @@ pub(super) struct Port {
 impl Port {
     /// The port of a device; `device_time` says whether its own clock is wanted.
     pub(super) fn find(device: &Device, device_time: bool) -> Option<Self> {
-        let name = CString::new(device.name.as_str()).ok()?;
-        let mut id = 0;
-        // SAFETY: DPDK reads a C string and writes a number.
-        if unsafe { ffi::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut id) } != 0 {
-            return None;
-        }
+        let id = number_of(&device.name)?;
         let info = info(id)?;
         let driver = driver_of(&info);
         let stamped = device_time && info.rx_offload_capa & ffi::CAPSULE_RX_TIMESTAMP != 0;

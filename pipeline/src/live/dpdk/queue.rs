@@ -3,7 +3,8 @@
 //! Bursts are received through capsule's [`PacketRx`]. Its `Mbuf` hides what is needed here (length
 //! on the wire, time stamp, more segments) and is freed one by one, so a receive callback, which DPDK
 //! runs inside the burst, takes the buffers over: capsule sees none of them. Several bursts are
-//! analysed together and freed with one call.
+//! analysed together and freed with one call. Where software steers, what belongs to others is handed
+//! to them before that.
 
 #![allow(unsafe_code)]
 
@@ -25,10 +26,11 @@ use super::port::{Losses, Port, read_clock};
 use super::times::{Times, Unit};
 use crate::live::block::Stamps;
 use crate::live::clock::Clock;
-use crate::live::worker::{Intake, Taken};
+use crate::live::steer::Dealer;
+use crate::live::worker::{End, Intake, Taken};
 
 /// Frames that capsule asks for at once.
-const BURST: usize = 32;
+pub(super) const BURST: usize = 32;
 
 /// Frames ahead for which memory is asked for.
 const AHEAD: usize = 4;
@@ -39,6 +41,10 @@ const LAG: Duration = Duration::from_millis(100);
 
 /// Silence that ends a worker's last look at its queues.
 const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Looks in a row that leave frames behind which are part of the last look: those of a queue that was
+/// full then, not those of one that is never empty.
+const LEFTOVERS: u32 = 256;
 
 /// The longest sleep of that last look.
 const BLINK: Duration = Duration::from_micros(100);
@@ -119,13 +125,15 @@ pub(super) struct Queue {
     port: u16,
     /// The time of each buffer.
     times_ns: Box<[u64]>,
+    /// Times in a row that there was no room for all that there may have been.
+    left: u32,
 }
 
 impl Queue {
     /// The queue `rx` of `port`, whose buffers come to `catch`.
     pub(super) fn new(rx: PortQueue, mut catch: Catch, port: &Port) -> Self {
         let times_ns = vec![0; catch.net().mbufs.len()].into_boxed_slice();
-        Self { rx, catch, times: port.times.clone(), port: port.id, times_ns }
+        Self { rx, catch, times: port.times.clone(), port: port.id, times_ns, left: 0 }
     }
 
     /// Receives what is there, as far as there is room; returns the latest of their times.
@@ -138,6 +146,7 @@ impl Queue {
             let net = self.catch.net();
             let burst = net.mbufs.get(from..net.len).unwrap_or_default();
             if burst.is_empty() {
+                self.left = 0;
                 return last_ns;
             }
             let now_ns = clock.now_ns();
@@ -153,7 +162,9 @@ impl Queue {
                     last_ns = last_ns.max(*time_ns);
                 }
             }
-            if burst.len() < BURST || net.room() < BURST {
+            let is_last = burst.len() < BURST;
+            if is_last || net.room() < BURST {
+                self.left = if is_last { 0 } else { self.left.saturating_add(1) };
                 return last_ns;
             }
         }
@@ -241,11 +252,23 @@ pub(super) struct Queues {
     queues: Vec<Queue>,
     /// What the ports lose; one worker counts it for all.
     losses: Option<Losses>,
+    /// Who deals out what belongs to other workers, where software steers.
+    dealer: Option<Box<Dealer>>,
 }
 
 impl Queues {
     pub(super) fn new(queues: Vec<Queue>, losses: Option<Losses>) -> Self {
-        Self { queues, losses }
+        Self { queues, losses, dealer: None }
+    }
+
+    /// Has frames dealt out from now on, until there will be no more.
+    pub(super) fn deal(&mut self, dealer: Dealer) {
+        self.dealer = Some(Box::new(dealer));
+    }
+
+    /// Frames that went to other workers so far.
+    pub(super) fn handed(&self) -> u64 {
+        self.dealer.as_ref().map_or(0, |dealer| dealer.handed())
     }
 
     /// Receives from each queue and gives the frames to `use_frames`.
@@ -274,7 +297,17 @@ impl Intake for Queues {
     type New = std::convert::Infallible;
 
     fn take(&mut self, engine: &mut Engine, clock: &Clock, first: u64) -> Option<Taken> {
-        self.take_each(clock, |frames, before| engine.push(frames, first + before))
+        let Some(mut dealer) = self.dealer.take() else {
+            return self.take_each(clock, |frames, before| engine.push(frames, first + before));
+        };
+        let mut taken = None;
+        if dealer.is_ready() {
+            taken =
+                self.take_each(clock, |frames, before| dealer.deal(engine, frames, first + before));
+            dealer.settle(engine);
+        }
+        self.dealer = Some(dealer);
+        taken
     }
 
     fn count_losses(&mut self, ledger: &mut Ledger) {
@@ -294,9 +327,16 @@ impl Intake for Queues {
         (!self.are_recorded()).then_some(LAG)
     }
 
-    fn patience(&self) -> Duration {
+    fn end(&self) -> End {
+        // Frames that get their time when they are taken do not tell how many came before them.
+        let leaves = |queue: &Queue| {
+            matches!(queue.times, Times::Clock) && (1..=LEFTOVERS).contains(&queue.left)
+        };
+        if self.queues.iter().any(leaves) {
+            return End::Closed(false);
+        }
         // A recording could go on for hours.
-        if self.are_recorded() { Duration::ZERO } else { PATIENCE }
+        End::Silence(if self.are_recorded() { Duration::ZERO } else { PATIENCE })
     }
 
     fn wait(&mut self, longest: Duration) {
@@ -305,5 +345,15 @@ impl Intake for Queues {
 
     fn change(&mut self, new: Self::New) {
         match new {}
+    }
+
+    fn pass(&mut self, through_ns: u64) {
+        if let Some(dealer) = &mut self.dealer {
+            dealer.pass(through_ns);
+        }
+    }
+
+    fn close(&mut self) {
+        self.dealer = None;
     }
 }

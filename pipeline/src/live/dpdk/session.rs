@@ -4,7 +4,6 @@
 //! on using the device. So this thread builds it, waits until the others have given up privileges,
 //! executes it, and takes it down; it never touches a frame.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
 use std::os::unix::net::UnixDatagram;
@@ -22,11 +21,12 @@ use capsule::{PortQueue, Runtime};
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::SIGHUP;
 
+use super::build::{Built, build, words};
 use super::capture::Capture;
 use super::diagnose::diagnose;
 use super::error::DeviceError;
 use super::lcore;
-use super::port::{self, Losses, Port};
+use super::port::{Losses, Port};
 use super::queue::{Catch, Queue, Queues};
 use super::settings::{Settings, port_name};
 use crate::live::worker::Turn;
@@ -50,9 +50,19 @@ pub(super) trait Work: Send + 'static {
 /// Makes a worker's work of its queues, on its core.
 pub(super) type Make<W> = Box<dyn FnOnce(Queues) -> W + Send>;
 
+/// What has been opened.
+#[derive(Clone)]
+pub(super) struct Opened {
+    pub(super) ports: Vec<Port>,
+    /// Receive queues of each port, and so cores that receive.
+    pub(super) queues: usize,
+    /// Why there are fewer of them than cores, if there are.
+    pub(super) steered: Option<String>,
+}
+
 /// A running, or soon running, DPDK.
 pub(super) struct Session<W> {
-    pub(super) ports: Vec<Port>,
+    pub(super) opened: Opened,
     thread: Option<JoinHandle<Result<(), DeviceError>>>,
     go: Option<Sender<Vec<Make<W>>>>,
     started: Receiver<Result<(), DeviceError>>,
@@ -77,7 +87,7 @@ impl<W: Work> Session<W> {
         signal_hook::flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))
             .map_err(system("listen for signals"))?;
         let capture = Capture::begin().map_err(system("catch what DPDK says"))?;
-        let (tell_ports, hear_ports) = channel();
+        let (tell, hear) = channel();
         let (go, begin) = channel();
         let (tell_started, started) = channel();
         let operator = Operator {
@@ -88,10 +98,10 @@ impl<W: Work> Session<W> {
         };
         let thread = thread::Builder::new()
             .name("dpdk".to_owned())
-            .spawn(move || operator.operate(&tell_ports, &begin))
+            .spawn(move || operator.operate(&tell, &begin))
             .map_err(system("start a thread"))?;
         let mut session = Self {
-            ports: Vec::new(),
+            opened: Opened { ports: Vec::new(), queues: 0, steered: None },
             thread: Some(thread),
             go: Some(go),
             started,
@@ -100,16 +110,16 @@ impl<W: Work> Session<W> {
             settings: settings.clone(),
             _locks: locks,
         };
-        match hear_ports.recv() {
-            Ok(ports) => {
-                session.ports = ports;
+        match hear.recv() {
+            Ok(opened) => {
+                session.opened = opened;
                 Ok(session)
             }
             Err(_) => Err(session.failed()),
         }
     }
 
-    /// Starts the work, one for each core, and waits until all of it is under way.
+    /// Starts the work, one for each core that receives, and waits until all of it is under way.
     ///
     /// # Errors
     /// When a device cannot be started or a core not be used.
@@ -194,15 +204,16 @@ struct Operator {
 impl Operator {
     fn operate<W: Work>(
         self,
-        tell_ports: &Sender<Vec<Port>>,
+        tell: &Sender<Opened>,
         begin: &Receiver<Vec<Make<W>>>,
     ) -> Result<(), DeviceError> {
-        port::ask(&self.settings.config);
-        let mut runtime = self.build()?;
+        // Capsule leaves what it had opened; a device of the kernel's would keep what was set on it.
+        let Built { mut runtime, queues, steered } =
+            build(&self.settings).inspect_err(|_| lcore::close_all())?;
         let ports = self.ports()?;
-        let catches = self.catches(&ports)?;
+        let catches = self.catches(&ports, queues)?;
         lcore::give_up_elsewhere(&self.give_up)?;
-        let _ = tell_ports.send(ports.clone());
+        let _ = tell.send(Opened { ports: ports.clone(), queues, steered });
         // Whoever opened it may have thought better of it.
         let Ok(work) = begin.recv() else { return Ok(()) };
         self.install(&mut runtime, &ports, catches, work)?;
@@ -222,19 +233,6 @@ impl Operator {
         }
     }
 
-    fn build(&self) -> Result<Runtime, DeviceError> {
-        let config = self.settings.runtime_config()?;
-        let built = catch_unwind(AssertUnwindSafe(|| Runtime::build(config)));
-        let error = match built {
-            Ok(Ok(runtime)) => return Ok(runtime),
-            Ok(Err(error)) => format!("{error:#}"),
-            Err(panic) => words(panic.as_ref()),
-        };
-        // Capsule leaves what it had opened; a device of the kernel's would keep what was set on it.
-        lcore::close_all();
-        Err(self.settings.refused(error))
-    }
-
     fn ports(&self) -> Result<Vec<Port>, DeviceError> {
         let device_time = self.settings.config.device_time;
         let find = |device| {
@@ -245,11 +243,15 @@ impl Operator {
     }
 
     /// For each port and queue, where its buffers go.
-    fn catches(&self, ports: &[Port]) -> Result<HashMap<(usize, usize), Catch>, DeviceError> {
+    fn catches(
+        &self,
+        ports: &[Port],
+        queues: usize,
+    ) -> Result<HashMap<(usize, usize), Catch>, DeviceError> {
         let bursts = self.settings.config.bursts.as_usize();
         let mut catches = HashMap::new();
         for (number, port) in ports.iter().enumerate() {
-            for (queue, &core) in (0..).zip(&self.settings.cores) {
+            for (queue, &core) in (0..).zip(self.settings.cores.iter().take(queues)) {
                 let catch = Catch::install(port, queue, bursts)
                     .ok_or_else(|| self.settings.refused("it takes no callback".to_owned()))?;
                 catches.insert((number, core), catch);
@@ -258,7 +260,7 @@ impl Operator {
         Ok(catches)
     }
 
-    /// Gives each core its work.
+    /// Gives each core that receives its work.
     fn install<W: Work>(
         &self,
         runtime: &mut Runtime,
@@ -370,11 +372,4 @@ impl<W: Work> Pipeline for Pipe<W> {
     fn run_once(&mut self) {
         self.turns();
     }
-}
-
-/// What a panic said.
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "an error inside DPDK".to_owned())
 }

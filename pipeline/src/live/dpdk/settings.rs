@@ -10,7 +10,8 @@ use capsule::config::RuntimeConfig;
 use serde_json::json;
 
 use super::error::DeviceError;
-use crate::config::Dpdk;
+use super::queue::BURST;
+use crate::config::{Dpdk, Steering};
 use crate::live::interface;
 
 /// The kernel's drivers that let DPDK at a device: UIO and VFIO, and those of adapters that DPDK
@@ -63,6 +64,12 @@ impl Device {
         self.arg("iface").or_else(|| self.arg("rx_iface"))
     }
 
+    /// The argument by which a virtual device opens several queues itself, and how many.
+    fn spread(&self) -> Option<(&'static str, usize)> {
+        let number = |key| Some((key, self.arg(key)?.parse().ok()?));
+        number("qpairs").or_else(|| number("queue_count"))
+    }
+
     /// Whether it is AF_XDP, which loads a program into the kernel.
     #[must_use]
     pub fn is_af_xdp(&self) -> bool {
@@ -77,7 +84,8 @@ pub struct Settings {
     pub devices: Vec<Device>,
     /// The core of the thread that opens and closes them.
     pub main_core: usize,
-    /// A core for each worker, rising: capsule gives the first queue to the lowest.
+    /// A core for each worker, rising: capsule gives the first queue to the lowest, and that one
+    /// receives where software steers.
     pub cores: Vec<usize>,
     /// The rest, as it is in the configuration.
     pub config: Dpdk,
@@ -97,7 +105,8 @@ impl Settings {
         };
         cores.sort_unstable();
         let other = usable.iter().copied().find(|core| !cores.contains(core));
-        let main_core = given.or(other).or(cores.first().copied()).unwrap_or(0);
+        // The last core receives only where every one does.
+        let main_core = given.or(other).or(cores.last().copied()).unwrap_or(0);
         let devices = config.devices.iter().map(|text| Device::new(text)).collect();
         Self { devices, main_core, cores, config: config.clone() }
     }
@@ -147,18 +156,44 @@ impl Settings {
         Ok(())
     }
 
-    /// The same in capsule's words.
+    /// Frames that a worker takes from its queues at once, at most.
+    pub(super) fn frames_at_once(&self) -> usize {
+        self.devices.len() * self.config.bursts.as_usize() * BURST
+    }
+
+    /// Receive queues of each device, if the devices are to deal out connections.
+    pub(super) fn queues_wanted(&self) -> usize {
+        if self.config.steering == Steering::Software { 1 } else { self.cores.len() }
+    }
+
+    /// Looks for virtual devices that would put frames where nobody looks.
+    ///
+    /// # Errors
+    /// The first that is spread over more than `queues` queues.
+    pub(super) fn check_spread(&self, queues: usize) -> Result<(), DeviceError> {
+        let spread = self.devices.iter().find_map(|device| {
+            let (key, spread) = device.spread()?;
+            (spread > queues).then(|| (device.name.clone(), key, spread))
+        });
+        match spread {
+            None => Ok(()),
+            Some((device, key, spread)) => Err(DeviceError::Unread { device, key, spread, queues }),
+        }
+    }
+
+    /// The same in capsule's words, with the first cores for so many queues.
     ///
     /// # Errors
     /// When capsule reads them otherwise than they are meant.
-    pub(super) fn runtime_config(&self) -> Result<RuntimeConfig, DeviceError> {
+    pub(super) fn runtime_config(&self, queues: usize) -> Result<RuntimeConfig, DeviceError> {
+        let cores = self.cores.get(..queues).unwrap_or(&self.cores);
         let Dpdk { buffers, buffer_cache, rx_descriptors, promiscuous, .. } = &self.config;
         let port = |(number, device): (usize, &Device)| {
             json!({
                 "name": port_name(number),
                 "device": device.name,
                 "args": device.args,
-                "cores": self.cores,
+                "cores": cores,
                 "rxd": rx_descriptors.get(),
                 "txd": 512,
                 "promiscuous": promiscuous,
@@ -268,7 +303,7 @@ mod tests {
         for (main, workers, cores, usable, want, reason) in [
             (None, 1, &[][..], &[0, 1, 2, 3][..], (0, vec![3]), "one worker"),
             (None, 2, &[], &[0, 1, 2, 3], (0, vec![2, 3]), "two"),
-            (None, 2, &[], &[4, 5], (4, vec![4, 5]), "no core is left for the main thread"),
+            (None, 2, &[], &[4, 5], (5, vec![4, 5]), "no core is left for the main thread"),
             (Some(3), 2, &[], &[0, 1, 2, 3], (3, vec![1, 2]), "the main core is taken"),
             (None, 2, &[3, 0], &[0, 1, 2, 3], (1, vec![0, 3]), "cores are given"),
             (None, 1, &[3, 0], &[0, 1, 2, 3], (0, vec![3]), "more cores than workers"),

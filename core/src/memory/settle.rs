@@ -4,6 +4,7 @@
 //! refusing, other connections dying) can be seen; then it is judged with its surroundings.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 
 use crate::judge::event::{Event, Judged};
 use crate::judge::facts::Stage;
@@ -22,16 +23,17 @@ struct Ending {
     hosts: [HostKey; 2],
 }
 
-/// Judges events with cross-flow memory.
+/// Judges events with cross-flow memory. Events are large and wait long, so they come as `J`,
+/// whatever keeps them where they are.
 #[derive(Debug)]
-pub struct Settler<T> {
+pub struct Settler<T, J> {
     memory: Memory,
-    waiting: VecDeque<(T, Judged)>,
+    waiting: VecDeque<(T, J)>,
     endings: VecDeque<Ending>,
     now_ns: u64,
 }
 
-impl<T> Default for Settler<T> {
+impl<T, J> Default for Settler<T, J> {
     fn default() -> Self {
         Self {
             memory: Memory::new(),
@@ -42,7 +44,7 @@ impl<T> Default for Settler<T> {
     }
 }
 
-impl<T> Settler<T> {
+impl<T, J: Deref<Target = Judged>> Settler<T, J> {
     /// Takes a sighting; sightings and events must come in the order of their frames.
     pub fn sighting(&mut self, sighting: &Sighting) {
         self.now_ns = self.now_ns.max(sighting.time_ns);
@@ -50,7 +52,7 @@ impl<T> Settler<T> {
     }
 
     /// Takes an event with whatever the caller wants back with it.
-    pub fn event(&mut self, tag: T, judged: Judged) {
+    pub fn event(&mut self, tag: T, judged: J) {
         let open = &judged.open;
         let (key, side, time_ns) = (&open.flow.key, open.rst.side & 1, open.rst.time_ns);
         self.now_ns = self.now_ns.max(time_ns);
@@ -80,7 +82,7 @@ impl<T> Settler<T> {
     }
 
     /// The next event whose surroundings are known well enough; all of them when `at_end`.
-    pub fn settled(&mut self, at_end: bool) -> Option<(T, Judged, Event)> {
+    pub fn settled(&mut self, at_end: bool) -> Option<(T, J, Event)> {
         let (_, first) = self.waiting.front()?;
         let due = first.open.rst.time_ns.saturating_add(SETTLE_NS);
         if !at_end && due > self.now_ns && self.waiting.len() < SETTLING_MAX {

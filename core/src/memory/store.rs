@@ -1,20 +1,23 @@
 //! A map of bounded size that forgets what it has known longest.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
+
+use foldhash::fast::RandomState;
 
 /// A bounded map. Nothing depends on the order in which it stores, so the same entries in the same
 /// order always leave the same contents.
 #[derive(Debug)]
 pub(super) struct Store<K, V> {
-    map: HashMap<K, V>,
+    map: HashMap<K, V, RandomState>,
     order: VecDeque<K>,
     capacity: usize,
 }
 
 impl<K: Copy + Eq + Hash, V: Copy + Default> Store<K, V> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { map: HashMap::new(), order: VecDeque::new(), capacity: capacity.max(1) }
+        Self { map: HashMap::default(), order: VecDeque::new(), capacity: capacity.max(1) }
     }
 
     pub(super) fn get(&self, key: &K) -> Option<&V> {
@@ -23,15 +26,19 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Store<K, V> {
 
     /// The value of `key`, made if it is not known; the oldest makes room.
     pub(super) fn entry(&mut self, key: K) -> &mut V {
-        if !self.map.contains_key(&key) {
-            if self.order.len() >= self.capacity
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.map.remove(&oldest);
-            }
-            self.order.push_back(key);
+        if self.order.len() >= self.capacity
+            && !self.map.contains_key(&key)
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.map.remove(&oldest);
         }
-        self.map.entry(key).or_default()
+        match self.map.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                self.order.push_back(key);
+                new.insert(V::default())
+            }
+        }
     }
 }
 

@@ -170,14 +170,14 @@ pub(crate) fn settled(mut judged: Vec<Judged>, mut sightings: Vec<Sighting>) -> 
     judged.sort_by_key(|judged| judged.open.rst.frame);
     sightings.sort_by_key(|sighting| sighting.frame);
     let mut sightings = sightings.into_iter().peekable();
-    let mut settler: Settler<()> = Settler::default();
+    let mut settler: Settler<(), Box<Judged>> = Settler::default();
     let mut events = vec![];
     for judged in judged {
         while let Some(sighting) = sightings.next_if(|next| next.frame < judged.open.rst.frame) {
             settler.sighting(&sighting);
             events.extend(std::iter::from_fn(|| settler.settled(false)));
         }
-        settler.event((), judged);
+        settler.event((), Box::new(judged));
         events.extend(std::iter::from_fn(|| settler.settled(false)));
     }
     for sighting in sightings {

@@ -17,7 +17,7 @@ use crate::feed::Span;
 use crate::worker::Message;
 
 pub use order::OrderBy;
-use order::{Item, Order};
+use order::{Delivered, Item, Order};
 use top::Top;
 
 /// One interval of all workers.
@@ -102,7 +102,7 @@ pub fn collect(
 
 struct Collector {
     order: Order,
-    settler: Settler<u64>,
+    settler: Settler<u64, Delivered>,
     pending: BTreeMap<u64, Pending>,
     workers: usize,
 }
@@ -111,11 +111,11 @@ impl Collector {
     fn take(&mut self, message: Message) {
         match message {
             Message::Events { worker, seq, events, sightings, watermark } => {
-                for judged in events {
-                    self.order.add(worker, Item::Event(seq, Box::new(judged)));
+                for judged in Delivered::each(events) {
+                    self.order.add(worker, Item::Event(seq, judged));
                 }
                 for sighting in sightings {
-                    self.order.add(worker, Item::Sighting(sighting));
+                    self.order.add(worker, Item::Sighting(Box::new(sighting)));
                 }
                 self.order.reached(worker, watermark);
             }
@@ -133,7 +133,7 @@ impl Collector {
         while let Some(item) = self.order.release() {
             match item {
                 Item::Sighting(sighting) => self.settler.sighting(&sighting),
-                Item::Event(seq, judged) => self.settler.event(seq, *judged),
+                Item::Event(seq, judged) => self.settler.event(seq, judged),
             }
             self.settle(sink, false)?;
         }

@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::ops::Deref;
+use std::rc::Rc;
 
 use resetscope_core::judge::event::Judged;
 use resetscope_core::memory::Sighting;
@@ -19,12 +21,36 @@ pub enum OrderBy {
     Time,
 }
 
+/// An event where its worker put it: among all those of one message. They are large, so they stay
+/// there until the last of them has been passed on.
+#[derive(Clone, Debug)]
+pub(super) struct Delivered {
+    message: Rc<Vec<Judged>>,
+    index: usize,
+}
+
+impl Delivered {
+    /// The events of a message.
+    pub(super) fn each(events: Vec<Judged>) -> impl Iterator<Item = Self> {
+        let message = Rc::new(events);
+        (0..message.len()).map(move |index| Self { message: Rc::clone(&message), index })
+    }
+}
+
+impl Deref for Delivered {
+    type Target = Judged;
+
+    fn deref(&self) -> &Judged {
+        &self.message[self.index]
+    }
+}
+
 /// What a worker reports.
 pub(super) enum Item {
     /// A service accepted.
-    Sighting(Sighting),
+    Sighting(Box<Sighting>),
     /// An event was judged in the interval of this number.
-    Event(u64, Box<Judged>),
+    Event(u64, Delivered),
 }
 
 /// Watermark of the report, worker, frame, report of that frame: of one frame there is one
@@ -125,7 +151,7 @@ mod tests {
 
     fn sighting(frame: u64, time_ns: u64) -> Item {
         let (key, side) = FlowKey::new(([1; 16], 1), ([2; 16], 2), 0);
-        Item::Sighting(Sighting { frame, time_ns, key, side, ttl: 64, response_us: 0 })
+        Item::Sighting(Box::new(Sighting { frame, time_ns, key, side, ttl: 64, response_us: 0 }))
     }
 
     fn released(order: &mut Order) -> Vec<u64> {

@@ -1,9 +1,11 @@
 //! Who was reset most: services and the hosts that sent the resets, counted exactly up to a bound.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
 use resetscope_core::judge::cause::Cause;
 use resetscope_core::judge::event::Event;
 
@@ -32,11 +34,14 @@ impl Tally {
     }
 }
 
+/// Tallies by what they are of.
+type Tallies<K> = HashMap<K, Tally, RandomState>;
+
 /// The tallies of one interval.
 #[derive(Debug, Default)]
 pub struct Top {
-    services: HashMap<(IpAddr, u16), Tally>,
-    hosts: HashMap<IpAddr, Tally>,
+    services: Tallies<(IpAddr, u16)>,
+    hosts: Tallies<IpAddr>,
     /// Events of services or hosts beyond the bound.
     pub uncounted: u64,
 }
@@ -83,16 +88,19 @@ impl Top {
     }
 }
 
-fn bump<K: Hash + Eq>(tallies: &mut HashMap<K, Tally>, key: K, event: &Event) -> bool {
-    if tallies.len() >= KEYS_MAX && !tallies.contains_key(&key) {
-        return false;
-    }
-    tallies.entry(key).or_default().add(event);
+fn bump<K: Hash + Eq>(tallies: &mut Tallies<K>, key: K, event: &Event) -> bool {
+    let room = tallies.len() < KEYS_MAX;
+    let tally = match tallies.entry(key) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) if room => new.insert(Tally::default()),
+        Entry::Vacant(_) => return false,
+    };
+    tally.add(event);
     true
 }
 
 /// Most events first, then most packets, then by key: no two orders for one set of tallies.
-fn most<K: Copy + Ord>(tallies: &HashMap<K, Tally>, n: usize) -> Vec<(K, &Tally)> {
+fn most<K: Copy + Ord>(tallies: &Tallies<K>, n: usize) -> Vec<(K, &Tally)> {
     let mut all: Vec<(K, &Tally)> = tallies.iter().map(|(key, tally)| (*key, tally)).collect();
     all.sort_unstable_by(|(a, x), (b, y)| {
         (y.events, y.packets).cmp(&(x.events, x.packets)).then_with(|| a.cmp(b))

@@ -154,7 +154,7 @@ fn every_contradiction_of_a_pcapng_block_is_damage_at_that_block() {
                     let option = [&[0; 8][..], &order.u16(9), &order.u16(50), &[9]].concat();
                     ng.block(1, &option);
                 }),
-                "option 9 of an interface description says 50 bytes",
+                "in an interface description, option 9 says 50 bytes",
                 "an option longer than its block",
             ),
             (

@@ -137,7 +137,9 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.push(pcapng(order, &frames));
         let mut ng = Ng::new(order);
         ng.interface(1, 20, &[(9, &[0x94]), (14, &[0; 8])]);
-        ng.simple_packet(40, &[1; 20]).old_packet(0, 1 << 40, 30, &[2; 11]).block(5, &[3; 20]);
+        ng.simple_packet(40, &[1; 20])
+            .old_packet(0, 1 << 40, 0xffff, 30, &[2; 11])
+            .block(5, &[3; 20]);
         ng.section(order, 77).interface(113, 0, &[(9, &[18])]).packet(0, u64::MAX, 1, b"x");
         seeds.push(ng.bytes);
     }

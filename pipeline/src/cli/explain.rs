@@ -32,13 +32,13 @@ pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
     let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     let target = args.frame.map(Target::Frame).or(args.flow.map(Target::Flow));
     let json = args.format == Telling::Json;
-    let damage = match target {
+    let findings = match target {
         None => {
             let stop = Arc::new(AtomicBool::new(false));
             let mut list = List::new(&mut out, json);
-            let damage = run(&request.plan, source, &mut behind(mask, &mut list), &stop, &watch)?;
+            let findings = run(&request.plan, source, &mut behind(mask, &mut list), &stop, &watch)?;
             list.end().context("cannot write the list")?;
-            damage
+            findings
         }
         Some(target) => {
             drop(source);
@@ -53,12 +53,12 @@ pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
             }
             let tell = if json { json::write } else { text::write };
             tell(&mut out, &story).context("cannot write the story")?;
-            story.damage
+            story.findings
         }
     };
     bar.finish_and_clear();
     out.flush().context("cannot write the results")?;
-    Ok(Outcome::of(&damage))
+    Ok(Outcome::of(&findings))
 }
 
 fn request(args: &Explain) -> Request<'_> {

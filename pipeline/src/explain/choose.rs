@@ -14,8 +14,8 @@ use resetscope_core::segment::{RstTexts, Segment, TcpFlags};
 use resetscope_core::wire::dissect;
 
 use crate::collect::{Sink, Summary};
-use crate::run::run;
-use crate::source::{Batch, Damage, Fill, Progress, Source};
+use crate::run::{Findings, run};
+use crate::source::{Batch, Fill, Progress, Source};
 
 use super::flow_spec::FlowSpec;
 use super::roles::End;
@@ -50,7 +50,7 @@ pub(super) struct Chosen {
     pub(super) event: Event,
     pub(super) asked: Option<u64>,
     pub(super) others: Others,
-    pub(super) damage: Vec<Damage>,
+    pub(super) findings: Findings,
 }
 
 /// Finds the reset that `target` names.
@@ -69,7 +69,7 @@ pub(super) fn choose(
     };
     let mut search = Search { wanted, best: None, others: Others::default() };
     let stop = Arc::new(AtomicBool::new(false));
-    let damage = run(&request.plan, request.source()?, &mut search, &stop, watch)?;
+    let findings = run(&request.plan, request.source()?, &mut search, &stop, watch)?;
     let Some(event) = search.best else { return Err(ExplainError::NoReset { flow }) };
     let asked = match *target {
         Target::Frame(frame) if frame != event.frame => Some(frame),
@@ -77,7 +77,7 @@ pub(super) fn choose(
     };
     let mut others = search.others;
     others.named.retain(|(frame, _)| *frame != event.frame);
-    Ok(Chosen { event: *event, asked, others, damage })
+    Ok(Chosen { event: *event, asked, others, findings })
 }
 
 fn named(key: &FlowKey) -> String {

@@ -4,6 +4,7 @@ use super::batch::{Batch, Slot};
 use super::decompress::decompress;
 use super::error::{Damage, SourceError, shown};
 use super::input::{Bytes, Opened, Options};
+use super::oddity::Counts;
 use super::pcap::{self, Header};
 use super::pcapng::Sections;
 use super::probe::{Kind, Prefix};
@@ -55,6 +56,7 @@ pub(super) struct Capture {
     held: Option<(u64, u16)>,
     ended: bool,
     damage: Option<Damage>,
+    odd: Counts,
 }
 
 /// What walks the records.
@@ -131,8 +133,17 @@ impl Capture {
                 (Window::fed(feed, begin as u64), Some(read_bytes))
             }
         };
-        let held = None;
-        Ok(Self { path, size, window, format, read_bytes, held, ended: false, damage: None })
+        Ok(Self {
+            path,
+            size,
+            window,
+            format,
+            read_bytes,
+            held: None,
+            ended: false,
+            damage: None,
+            odd: Counts::default(),
+        })
     }
 
     /// Adds the next frames to the batch, up to its capacity and to the first one that is not
@@ -196,11 +207,11 @@ impl Capture {
             More::Yes => self.held = None,
             More::Later => return false,
             // Where it stands may well be within a record: that is not the input's fault.
-            More::Stopped => self.ended = true,
+            More::Stopped => self.end(),
             More::End(result) => {
                 let cut = self.format.describe_cut(self.window.rest());
                 match (result, cut) {
-                    (Ok(()), None) => self.ended = true,
+                    (Ok(()), None) => self.end(),
                     (Ok(()), Some(what)) => self.end_broken(what),
                     (Err(cause), None) => self.end_broken(cause.to_string()),
                     (Err(cause), Some(what)) => self.end_broken(format!("{cause}, and {what}")),
@@ -210,8 +221,15 @@ impl Capture {
         true
     }
 
-    fn end_broken(&mut self, what: String) {
+    fn end(&mut self) {
         self.ended = true;
+        if let Format::Pcapng(sections) = &mut self.format {
+            sections.settle();
+        }
+    }
+
+    fn end_broken(&mut self, what: String) {
+        self.end();
         let (path, offset) = (self.path.clone(), self.window.offset());
         self.damage = Some(Damage { path, offset, what });
     }
@@ -219,6 +237,19 @@ impl Capture {
     /// What was found damaged, once.
     pub(super) fn take_damage(&mut self) -> Option<Damage> {
         self.damage.take()
+    }
+
+    /// Packets that it says were lost while it was recorded, since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        let Format::Pcapng(sections) = &mut self.format else { return 0 };
+        let lost = sections.take_lost();
+        self.odd.lost = self.odd.lost.saturating_add(lost);
+        lost
+    }
+
+    /// Its name, and what was odd about it so far.
+    pub(super) fn odd(&self) -> (&Path, Counts) {
+        (&self.path, self.odd)
     }
 
     /// Size of the input as it lies, when it has one.

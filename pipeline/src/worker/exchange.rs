@@ -6,7 +6,7 @@
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use resetscope_core::engine::{dissect, owner_of, shard_of};
-use resetscope_core::interval::Ledger;
+use resetscope_core::interval::{Ledger, Shed};
 use resetscope_core::segment::{RST_TEXT_LEN, RstTexts, Segment};
 
 use crate::feed::{Cut, Signal};
@@ -179,6 +179,7 @@ impl Desk {
             self.filling.push(parcel);
         }
         let mut ledger = Ledger::default();
+        ledger.lost(Shed::KernelDrop, cut.lost);
         self.scratch_texts.clear();
         for (number, frame) in (batch.first_number()..).zip(batch.frames()) {
             let segment = &mut self.scratch;

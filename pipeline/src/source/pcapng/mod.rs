@@ -1,18 +1,21 @@
 //! The pcapng format: sections of blocks, each section with its own byte order and interfaces
 //! (draft-ietf-opsawg-pcapng).
 //!
-//! Blocks that carry packets, interfaces and sections are read; all others (name resolution,
-//! statistics, decryption secrets, custom and unknown ones) are stepped over by their length.
+//! Blocks that carry packets, interfaces, their statistics and sections are read; all others (name
+//! resolution, decryption secrets, custom and unknown ones) are stepped over by their length.
 //! Section lengths are not needed, blocks follow each other in any case.
 
 mod enhanced;
 mod interface;
+mod losses;
+mod options;
 mod time;
 
 use super::batch::Slot;
 use super::memory::RECORD_BYTES_MAX;
 use super::walk::{Room, Stop, Walked, read_u16, read_u32};
 use interface::Interface;
+use losses::Losses;
 
 /// The type of a section header block reads the same in both byte orders.
 pub(super) const SECTION_TYPE: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -26,6 +29,7 @@ const INTERFACE: u32 = 1;
 /// The obsolete packet block.
 const PACKET_OLD: u32 = 2;
 const PACKET_SIMPLE: u32 = 3;
+const STATISTICS: u32 = 5;
 const PACKET_ENHANCED: u32 = 6;
 
 /// Type and length at the head, length at the tail.
@@ -44,6 +48,7 @@ const INTERFACES_MAX: usize = 1 << 16;
 pub(super) struct Sections {
     big: bool,
     interfaces: Vec<Interface>,
+    losses: Losses,
     /// Time of the packet before, for blocks that carry none.
     last_ns: u64,
     /// Bytes of a block being stepped over that are still to come.
@@ -85,6 +90,9 @@ struct Packet {
     slot: Slot,
     /// Where its bytes begin, counted from the block.
     data_at: usize,
+    interface: u32,
+    /// Packets that were lost before it.
+    lost: u64,
 }
 
 impl Sections {
@@ -135,6 +143,7 @@ impl Sections {
                 let offset = (at + packet.data_at) as u64;
                 *slot = Slot { offset, memory, ..packet.slot };
                 frames += 1;
+                self.losses.before_packet(packet.interface, packet.lost);
             }
             at += total;
         }
@@ -187,11 +196,15 @@ impl Sections {
     #[inline]
     fn read(&mut self, block: &Block<'_>) -> Result<Option<Packet>, String> {
         match block.kind {
-            PACKET_ENHANCED => self.packet(block, read_u32(block.bytes, 8, self.big)).map(Some),
-            PACKET_OLD => self.packet(block, read_u16(block.bytes, 8, self.big).into()).map(Some),
+            PACKET_ENHANCED => self.enhanced_packet(block).map(Some),
+            PACKET_OLD => self.old_packet(block).map(Some),
             PACKET_SIMPLE => self.simple_packet(block).map(Some),
             SECTION => self.section(block).map(|()| None),
             INTERFACE => self.interface(block).map(|()| None),
+            STATISTICS => {
+                self.losses.statistics(block.bytes, self.big);
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }
@@ -206,6 +219,7 @@ impl Sections {
             let minor = read_u16(block.bytes, 14, self.big);
             return Err(format!("a section is of pcapng version {major}.{minor}, not 1.x"));
         }
+        self.settle();
         self.interfaces.clear();
         Ok(())
     }
@@ -215,16 +229,31 @@ impl Sections {
             return Err(format!("a section describes more than {INTERFACES_MAX} interfaces"));
         }
         self.interfaces.push(Interface::parse(block.bytes, self.big)?);
+        self.losses.describe();
         Ok(())
     }
 
-    /// Reads an enhanced packet block, or an obsolete one: their fields stand in the same places.
     #[inline]
-    fn packet(&self, block: &Block<'_>, interface: u32) -> Result<Packet, String> {
+    fn enhanced_packet(&self, block: &Block<'_>) -> Result<Packet, String> {
+        let packet = self.packet(block, read_u32(block.bytes, 8, self.big))?;
+        let behind = PACKET_HEAD_BYTES + (packet.slot.cap_len as usize).next_multiple_of(4);
+        let options = block.bytes.get(behind..block.bytes.len() - 4).unwrap_or_default();
+        Ok(Packet { lost: losses::in_options(options, self.big), ..packet })
+    }
+
+    fn old_packet(&self, block: &Block<'_>) -> Result<Packet, String> {
+        let packet = self.packet(block, read_u16(block.bytes, 8, self.big).into())?;
+        let lost = losses::in_old_packet(read_u16(block.bytes, 10, self.big));
+        Ok(Packet { lost, ..packet })
+    }
+
+    /// Reads what an enhanced packet block and an obsolete one have in the same places.
+    #[inline]
+    fn packet(&self, block: &Block<'_>, number: u32) -> Result<Packet, String> {
         let Some(held) = block.bytes.len().checked_sub(PACKET_HEAD_BYTES + 4) else {
             return Err("a packet block is shorter than its fixed fields".into());
         };
-        let interface = self.known(interface)?;
+        let interface = self.known(number)?;
         let high = read_u32(block.bytes, 12, self.big);
         let low = read_u32(block.bytes, 16, self.big);
         let captured = read_u32(block.bytes, 20, self.big);
@@ -243,7 +272,7 @@ impl Sections {
             link: interface.link,
             memory: 0,
         };
-        Ok(Packet { slot, data_at: PACKET_HEAD_BYTES })
+        Ok(Packet { slot, data_at: PACKET_HEAD_BYTES, interface: number, lost: 0 })
     }
 
     /// Reads a simple packet block: the section's first interface, no time, and a captured length
@@ -264,7 +293,7 @@ impl Sections {
             link: interface.link,
             memory: 0,
         };
-        Ok(Packet { slot, data_at: SIMPLE_HEAD_BYTES })
+        Ok(Packet { slot, data_at: SIMPLE_HEAD_BYTES, interface: 0, lost: 0 })
     }
 
     #[inline]
@@ -275,6 +304,16 @@ impl Sections {
                 self.interfaces.len()
             )
         })
+    }
+
+    /// Counts what the statistics of the section say: it has ended, or the input has.
+    pub(super) fn settle(&mut self) {
+        self.losses.settle();
+    }
+
+    /// Packets that the capture says it lost, since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        self.losses.take()
     }
 
     /// Says what is missing when the input ends here, with these bytes of a block there; `None`

@@ -113,8 +113,7 @@ impl Feed {
                 Fill::End
             })
         };
-        let latest = batch.frames().map(|frame| frame.time_ns).max();
-        self.last_ns = self.last_ns.max(latest.unwrap_or(0));
+        self.last_ns = self.last_ns.max(batch.latest_ns().unwrap_or(0));
         match filled {
             Fill::Frames => Signal::Go,
             Fill::Boundary => self.pass(span, until_ns),

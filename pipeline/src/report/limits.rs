@@ -68,6 +68,8 @@ fn input(limits: &mut Vec<Limit>, gathered: &Gathered, ending: &Ending<'_>) {
 const fn odd(oddity: &Oddity) -> &'static str {
     match oddity.about {
         About::Lost { .. } => "Lost while recording",
+        About::Timeless { .. } => "Packets without times",
+        About::Backwards { .. } => "Time runs backwards",
     }
 }
 

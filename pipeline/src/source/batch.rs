@@ -96,6 +96,12 @@ impl Batch {
         Frames { batch: self, slots: self.filled().iter() }
     }
 
+    /// The latest of its frames' times; `None` when it is empty.
+    #[must_use]
+    pub fn latest_ns(&self) -> Option<u64> {
+        self.filled().iter().map(|slot| slot.time_ns).max()
+    }
+
     /// Bytes that its frames had on the wire, summed over the batch.
     #[must_use]
     pub fn bytes_on_wire(&self) -> u64 {

@@ -4,7 +4,7 @@ use super::batch::{Batch, Slot};
 use super::decompress::decompress;
 use super::error::{Damage, SourceError, shown};
 use super::input::{Bytes, Opened, Options};
-use super::oddity::Counts;
+use super::oddity::{Counts, Times};
 use super::pcap::{self, Header};
 use super::pcapng::Sections;
 use super::probe::{Kind, Prefix};
@@ -56,7 +56,9 @@ pub(super) struct Capture {
     held: Option<(u64, u16)>,
     ended: bool,
     damage: Option<Damage>,
-    odd: Counts,
+    /// Packets that it says were lost, as far as they were taken.
+    lost: u64,
+    times: Times,
 }
 
 /// What walks the records.
@@ -142,7 +144,8 @@ impl Capture {
             held: None,
             ended: false,
             damage: None,
-            odd: Counts::default(),
+            lost: 0,
+            times: Times::default(),
         })
     }
 
@@ -160,6 +163,7 @@ impl Capture {
             let walked = self.format.walk(self.window.bytes(), self.window.at(), room);
             self.window.advance_to(walked.at);
             if walked.frames > 0 {
+                self.times.watch(batch.free().get(..walked.frames).unwrap_or_default());
                 batch.commit(walked.frames);
                 if held.is_none() {
                     batch.hold(self.window.memory());
@@ -243,13 +247,17 @@ impl Capture {
     pub(super) fn take_lost(&mut self) -> u64 {
         let Format::Pcapng(sections) = &mut self.format else { return 0 };
         let lost = sections.take_lost();
-        self.odd.lost = self.odd.lost.saturating_add(lost);
+        self.lost = self.lost.saturating_add(lost);
         lost
     }
 
     /// Its name, and what was odd about it so far.
     pub(super) fn odd(&self) -> (&Path, Counts) {
-        (&self.path, self.odd)
+        let borrowed = match &self.format {
+            Format::Pcap(_) => 0,
+            Format::Pcapng(sections) => sections.borrowed(),
+        };
+        (&self.path, Counts { lost: self.lost, ..self.times.counts(borrowed) })
     }
 
     /// Size of the input as it lies, when it has one.

@@ -51,6 +51,8 @@ pub(super) struct Sections {
     losses: Losses,
     /// Time of the packet before, for blocks that carry none.
     last_ns: u64,
+    /// Packets that got their time so, if that was a time.
+    borrowed: u64,
     /// Bytes of a block being stepped over that are still to come.
     skip: usize,
 }
@@ -143,6 +145,8 @@ impl Sections {
                 let offset = (at + packet.data_at) as u64;
                 *slot = Slot { offset, memory, ..packet.slot };
                 frames += 1;
+                // One that has 0 from the one before it shows by that.
+                self.borrowed += u64::from(block.kind == PACKET_SIMPLE && packet.slot.time_ns > 0);
                 self.losses.before_packet(packet.interface, packet.lost);
             }
             at += total;
@@ -309,6 +313,11 @@ impl Sections {
     /// Counts what the statistics of the section say: it has ended, or the input has.
     pub(super) fn settle(&mut self) {
         self.losses.settle();
+    }
+
+    /// Packets so far that have the time of the one before them for want of one of their own.
+    pub(super) const fn borrowed(&self) -> u64 {
+        self.borrowed
     }
 
     /// Packets that the capture says it lost, since the last call.

@@ -255,7 +255,7 @@ fn damaged() -> Vec<Damaged> {
             name: "an-interface-that-is-not-there.pcapng",
             bytes: ng.bytes,
             offset: ng_good,
-            frames: 6,
+            frames: 7,
             says: "interface 7",
         },
     ]

@@ -164,7 +164,8 @@ fn a_hundred_thousand_mutated_captures_end_without_panic_in_bounded_memory() {
             let options = if round % 2 == 0 { &options } else { &Options::default() };
             if let Ok(found) = read_with([path.as_path().into()], options, 64) {
                 frames += found.frames.len();
-                assert!(found.damage.len() <= 1, "round {round}");
+                let skipped = found.damage.iter().filter(|damage| damage.read_on).count();
+                assert!(skipped <= 1 && found.damage.len() <= skipped + 1, "round {round}");
             }
         }
         assert!(frames > 200_000, "{frames} frames survived: the mutations are too coarse");
@@ -183,7 +184,8 @@ fn mutated_compressed_captures_end_without_panic_in_bounded_memory() {
             let mut bytes = wrap(&seeds[round % seeds.len()]);
             numbers.mutate(&mut bytes);
             if let Ok(found) = read_bytes(&bytes) {
-                assert!(found.damage.len() <= 1, "round {round}");
+                let skipped = found.damage.iter().filter(|damage| damage.read_on).count();
+                assert!(skipped <= 1 && found.damage.len() <= skipped + 1, "round {round}");
             }
         }
     });

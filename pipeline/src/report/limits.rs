@@ -38,7 +38,8 @@ pub(super) fn all(gathered: &Gathered, ending: &Ending<'_>) -> Vec<Limit> {
 fn input(limits: &mut Vec<Limit>, gathered: &Gathered, ending: &Ending<'_>) {
     let mut warn = |head: String, text: String| limits.push(Limit { head, text, warning: true });
     for damage in ending.damage {
-        let text = format!("{damage}. What comes before that is in this report.");
+        let covered = if damage.read_on { "All else" } else { "What comes before that" };
+        let text = format!("{damage}. {covered} is in this report.");
         warn("Damaged input".to_owned(), text);
     }
     for oddity in ending.oddities {

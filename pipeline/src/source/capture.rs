@@ -55,7 +55,7 @@ pub(super) struct Capture {
     /// The batch's index for the window's memory, and the filling it was given in.
     held: Option<(u64, u16)>,
     ended: bool,
-    damage: Option<Damage>,
+    damage: Vec<Damage>,
     /// Packets that it says were lost, as far as they were taken.
     lost: u64,
     times: Times,
@@ -143,7 +143,7 @@ impl Capture {
             read_bytes,
             held: None,
             ended: false,
-            damage: None,
+            damage: Vec::new(),
             lost: 0,
             times: Times::default(),
         })
@@ -161,6 +161,9 @@ impl Capture {
             let Some(memory) = held.or_else(|| batch.next_memory()) else { return Ran::Later };
             let room = Room { slots: batch.free(), memory, limit_ns };
             let walked = self.format.walk(self.window.bytes(), self.window.at(), room);
+            if let Format::Pcapng(sections) = &mut self.format {
+                sections.undescribed().place(self.window.offset());
+            }
             self.window.advance_to(walked.at);
             if walked.frames > 0 {
                 self.times.watch(batch.free().get(..walked.frames).unwrap_or_default());
@@ -229,18 +232,22 @@ impl Capture {
         self.ended = true;
         if let Format::Pcapng(sections) = &mut self.format {
             sections.settle();
+            if let Some((offset, what)) = sections.undescribed().take() {
+                let path = self.path.clone();
+                self.damage.push(Damage { path, offset, what, read_on: true });
+            }
         }
     }
 
     fn end_broken(&mut self, what: String) {
         self.end();
         let (path, offset) = (self.path.clone(), self.window.offset());
-        self.damage = Some(Damage { path, offset, what });
+        self.damage.push(Damage { path, offset, what, read_on: false });
     }
 
     /// What was found damaged, once.
-    pub(super) fn take_damage(&mut self) -> Option<Damage> {
-        self.damage.take()
+    pub(super) fn take_damage(&mut self) -> Vec<Damage> {
+        std::mem::take(&mut self.damage)
     }
 
     /// Packets that it says were lost while it was recorded, since the last call.

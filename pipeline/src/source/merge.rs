@@ -208,7 +208,12 @@ impl Merged {
             }
             Err(error) => {
                 let what = format!("it could be opened before and cannot now: {error}");
-                self.damage.push(Damage { path: path.to_path_buf(), offset: 0, what });
+                self.damage.push(Damage {
+                    path: path.to_path_buf(),
+                    offset: 0,
+                    what,
+                    read_on: false,
+                });
                 Entry::Done
             }
         };

@@ -10,12 +10,14 @@ mod interface;
 mod losses;
 mod options;
 mod time;
+mod undescribed;
 
 use super::batch::Slot;
 use super::memory::RECORD_BYTES_MAX;
 use super::walk::{Room, Stop, Walked, read_u16, read_u32};
 use interface::Interface;
 use losses::Losses;
+pub(super) use undescribed::Undescribed;
 
 /// The type of a section header block reads the same in both byte orders.
 pub(super) const SECTION_TYPE: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -49,6 +51,7 @@ pub(super) struct Sections {
     big: bool,
     interfaces: Vec<Interface>,
     losses: Losses,
+    undescribed: Undescribed,
     /// Time of the packet before, for blocks that carry none.
     last_ns: u64,
     /// Packets that got their time so, if that was a time.
@@ -102,6 +105,7 @@ impl Sections {
     /// of enhanced packet blocks at speed, everything else block by block.
     pub(super) fn walk(&mut self, bytes: &[u8], mut at: usize, room: Room<'_>) -> Walked {
         let Room { slots, memory, limit_ns } = room;
+        let begin = at;
         let mut frames = 0;
         loop {
             if self.skip > 0 {
@@ -147,7 +151,13 @@ impl Sections {
                 frames += 1;
                 // One that has 0 from the one before it shows by that.
                 self.borrowed += u64::from(block.kind == PACKET_SIMPLE && packet.slot.time_ns > 0);
-                self.losses.before_packet(packet.interface, packet.lost);
+                match self.interfaces.get(packet.interface as usize) {
+                    Some(_) => self.losses.before_packet(packet.interface, packet.lost),
+                    None => {
+                        let described = self.interfaces.len();
+                        self.undescribed.skip(packet.interface, described, at - begin);
+                    }
+                }
             }
             at += total;
         }
@@ -257,7 +267,6 @@ impl Sections {
         let Some(held) = block.bytes.len().checked_sub(PACKET_HEAD_BYTES + 4) else {
             return Err("a packet block is shorter than its fixed fields".into());
         };
-        let interface = self.known(number)?;
         let high = read_u32(block.bytes, 12, self.big);
         let low = read_u32(block.bytes, 16, self.big);
         let captured = read_u32(block.bytes, 20, self.big);
@@ -269,12 +278,18 @@ impl Sections {
         }
         let units = u64::from(high) << 32 | u64::from(low);
         let slot = Slot {
-            time_ns: interface.clock.to_ns(units),
             offset: 0,
             cap_len: captured,
             wire_len: original.max(captured),
-            link: interface.link,
             memory: 0,
+            ..match self.interfaces.get(number as usize) {
+                Some(interface) => Slot {
+                    time_ns: interface.clock.to_ns(units),
+                    link: interface.link,
+                    ..Slot::default()
+                },
+                None => self.of_undescribed(),
+            }
         };
         Ok(Packet { slot, data_at: PACKET_HEAD_BYTES, interface: number, lost: 0 })
     }
@@ -285,29 +300,26 @@ impl Sections {
         let Some(held) = block.bytes.len().checked_sub(SIMPLE_HEAD_BYTES + 4) else {
             return Err("a simple packet block is shorter than its fixed fields".into());
         };
-        let interface = self.known(0)?;
         let original = read_u32(block.bytes, 8, self.big);
-        let snapshot = if interface.snap_len == 0 { u32::MAX } else { interface.snap_len };
+        let interface = self.interfaces.first();
+        let link = interface.map_or(undescribed::LINK, |interface| interface.link);
+        let snapshot = interface.map(|interface| interface.snap_len).filter(|length| *length > 0);
+        let snapshot = snapshot.unwrap_or(u32::MAX);
         let held = u32::try_from(held).unwrap_or(u32::MAX);
         let slot = Slot {
             time_ns: self.last_ns,
             offset: 0,
             cap_len: original.min(snapshot).min(held),
             wire_len: original,
-            link: interface.link,
+            link,
             memory: 0,
         };
         Ok(Packet { slot, data_at: SIMPLE_HEAD_BYTES, interface: 0, lost: 0 })
     }
 
-    #[inline]
-    fn known(&self, interface: u32) -> Result<&Interface, String> {
-        self.interfaces.get(interface as usize).ok_or_else(|| {
-            format!(
-                "a packet names interface {interface}, and {} are described before it",
-                self.interfaces.len()
-            )
-        })
+    /// What stands for the time and the link type of a packet that lack a description.
+    fn of_undescribed(&self) -> Slot {
+        Slot { time_ns: self.last_ns, link: undescribed::LINK, ..Slot::default() }
     }
 
     /// Counts what the statistics of the section say: it has ended, or the input has.
@@ -318,6 +330,11 @@ impl Sections {
     /// Packets so far that have the time of the one before them for want of one of their own.
     pub(super) const fn borrowed(&self) -> u64 {
         self.borrowed
+    }
+
+    /// Packets of interfaces that no block describes.
+    pub(super) const fn undescribed(&mut self) -> &mut Undescribed {
+        &mut self.undescribed
     }
 
     /// Packets that the capture says it lost, since the last call.

@@ -272,9 +272,25 @@ fn compressed_captures_cut_or_corrupt_give_what_came_before() {
     let [damage] = found.damage.as_slice() else { panic!("{:?}", found.damage) };
     assert_eq!((found.frames.len(), damage.offset), (3000, bytes.len() as u64));
     assert!(damage.what.contains("gzip data is corrupt"), "{damage}");
-    let garbage = [gzip(&bytes), b"garbage".to_vec()].concat();
-    let found = read_bytes(&garbage).unwrap();
-    assert_eq!((found.frames.len(), found.damage.len()), (3000, 1), "{:?}", found.damage);
+}
+
+#[test]
+fn what_follows_compressed_captures_is_ignored_with_a_warning() {
+    let frames = sample(3000);
+    let bytes = pcap(Order::Little, Flavour::Nano, &frames);
+    let (begin, rest) = bytes.split_at(20_000);
+    let pack: [fn(&[u8]) -> Vec<u8>; 3] = [gzip, zstd, lz4];
+    for (pack, name) in pack.into_iter().zip(["gzip", "zstd", "lz4"]) {
+        let two = [pack(begin), pack(rest)].concat();
+        for (behind, garbage) in [(&b""[..], false), (b"garbage", true), (b"\x1fggg", true)] {
+            let found = read_bytes(&[&two, behind].concat()).unwrap();
+            assert!(found.frames == frames, "{name}: {} frames", found.frames.len());
+            assert_eq!(found.damage, [], "{name}");
+            let told: Vec<String> = found.oddities.iter().map(ToString::to_string).collect();
+            let warning = "memory: trailing garbage ignored behind the compressed data";
+            assert_eq!(told, [warning][..usize::from(garbage)], "{name}, {behind:?}");
+        }
+    }
 }
 
 #[test]

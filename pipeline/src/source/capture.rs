@@ -1,7 +1,7 @@
 //! One capture from end to end: opened, recognised, walked, and its damage noted.
 
 use super::batch::{Batch, Slot};
-use super::decompress::decompress;
+use super::decompress::{Garbage, decompress};
 use super::error::{Damage, SourceError, shown};
 use super::input::{Bytes, Opened, Options};
 use super::oddity::{Counts, Times};
@@ -59,6 +59,7 @@ pub(super) struct Capture {
     /// Packets that it says were lost, as far as they were taken.
     lost: u64,
     times: Times,
+    garbage: Garbage,
 }
 
 /// What walks the records.
@@ -114,7 +115,7 @@ impl Capture {
         };
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted = Counted { inner: reader, bytes: Arc::clone(&read_bytes) };
-        let Recognised { format, prefix, reader, layers } =
+        let Recognised { format, prefix, reader, layers, garbage } =
             recognise(&path, Box::new(counted), options)?;
         let begin = if matches!(format, Format::Pcap(_)) { pcap::FILE_HEADER_BYTES } else { 0 };
         let mut mapped = None;
@@ -146,6 +147,7 @@ impl Capture {
             damage: Vec::new(),
             lost: 0,
             times: Times::default(),
+            garbage,
         })
     }
 
@@ -264,7 +266,8 @@ impl Capture {
             Format::Pcap(_) => 0,
             Format::Pcapng(sections) => sections.borrowed(),
         };
-        (&self.path, Counts { lost: self.lost, ..self.times.counts(borrowed) })
+        let counts = self.times.counts(borrowed);
+        (&self.path, Counts { lost: self.lost, garbage: self.garbage.follows(), ..counts })
     }
 
     /// Size of the input as it lies, when it has one.
@@ -290,6 +293,8 @@ struct Recognised {
     reader: Box<dyn Read + Send>,
     /// Layers of compression taken off.
     layers: usize,
+    /// Whether something else follows one of them.
+    garbage: Garbage,
 }
 
 /// Takes off compression until a capture format shows.
@@ -298,6 +303,7 @@ fn recognise(
     mut reader: Box<dyn Read + Send>,
     options: &Options,
 ) -> Result<Recognised, SourceError> {
+    let garbage = Garbage::default();
     for layers in 0..=LAYERS_MAX {
         let mut prefix = Prefix::new();
         let kind = prefix.judge(&mut reader).map_err(|cause| read_error(path, cause))?;
@@ -307,13 +313,13 @@ fn recognise(
             Kind::Pcapng => Format::Pcapng(Sections::default()),
             Kind::Compressed(compression) => {
                 let whole = Box::new(Cursor::new(prefix).chain(reader));
-                reader = decompress(compression, whole, options.zstd_window_log_max)
+                reader = decompress(compression, whole, options.zstd_window_log_max, &garbage)
                     .map_err(|cause| read_error(path, cause))?;
                 continue;
             }
             refused => return Err(refusal(path.to_path_buf(), &refused, &prefix)),
         };
-        return Ok(Recognised { format, prefix, reader, layers });
+        return Ok(Recognised { format, prefix, reader, layers, garbage });
     }
     Err(SourceError::Nested { path: path.to_path_buf(), layers: LAYERS_MAX })
 }

@@ -22,6 +22,8 @@ pub(super) struct Counts {
     pub(super) steps_back: u64,
     /// The largest of them, in nanoseconds.
     pub(super) step_back_ns: u64,
+    /// Something else follows its compressed data.
+    pub(super) garbage: bool,
 }
 
 /// Watches the times of an input's packets.
@@ -55,6 +57,7 @@ impl Times {
     pub(super) fn counts(self, borrowed: u64) -> Counts {
         Counts {
             lost: 0,
+            garbage: false,
             timeless: self.zeros + borrowed,
             steps_back: self.steps_back,
             step_back_ns: if self.steps_back > 0 { self.step_back_ns } else { 0 },
@@ -94,6 +97,8 @@ pub enum About {
         /// The largest step, in nanoseconds.
         most_ns: u64,
     },
+    /// Something that is not compressed follows the compressed data.
+    Garbage,
 }
 
 impl fmt::Display for Oddity {
@@ -105,6 +110,7 @@ impl fmt::Display for Oddity {
             others => write!(f, " and {others} other inputs")?,
         }
         match self.about {
+            About::Garbage => write!(f, ": trailing garbage ignored behind the compressed data"),
             About::Lost { packets } => write!(
                 f,
                 ": {} lost while this was recorded, as the capture itself says; verdicts may rest \
@@ -148,7 +154,8 @@ pub(super) fn oddities(odd: &[(PathBuf, Counts)]) -> Vec<Oddity> {
     let lost = sum(odd, |odd| odd.lost, |packets| About::Lost { packets });
     let timeless = sum(odd, |odd| odd.timeless, |packets| About::Timeless { packets });
     let backwards = sum(odd, |odd| odd.steps_back, |times| About::Backwards { times, most_ns });
-    [lost, timeless, backwards].into_iter().flatten().collect()
+    let garbage = sum(odd, |odd| odd.garbage.into(), |_| About::Garbage);
+    [garbage, lost, timeless, backwards].into_iter().flatten().collect()
 }
 
 /// What is to be said of what `count` counts, if any input has some of it.

@@ -5,7 +5,9 @@
 
 pub(crate) mod oracle;
 
-use resetscope::source::{Batch, Damage, Fill, Input, Options, Progress, SourceError, open};
+use resetscope::source::{
+    Batch, Damage, Fill, Input, Oddity, Options, Progress, SourceError, open,
+};
 use std::io::Write;
 use std::path::Path;
 
@@ -23,6 +25,7 @@ pub(crate) struct Seen {
 pub(crate) struct Read {
     pub(crate) frames: Vec<Seen>,
     pub(crate) damage: Vec<Damage>,
+    pub(crate) oddities: Vec<Oddity>,
     pub(crate) progress: Progress,
 }
 
@@ -73,7 +76,8 @@ pub(crate) fn read_with(
     }
     assert_eq!(source.fill(&mut batch, u64::MAX)?, Fill::End);
     assert_eq!(source.peek_time(), None);
-    Ok(Read { frames, damage: source.damage().to_vec(), progress: source.progress() })
+    let (damage, oddities) = (source.damage().to_vec(), source.oddities());
+    Ok(Read { frames, damage, oddities, progress: source.progress() })
 }
 
 /// Byte order of what is written.

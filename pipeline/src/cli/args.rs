@@ -182,7 +182,8 @@ pub struct Explain {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub frame: Option<u64>,
 
-    /// The first reset of this flow, such as `10.0.0.1:40000-10.0.0.2:443`; IPv6 in brackets.
+    /// The first reset of this flow, such as `10.0.0.1:40000-10.0.0.2:443`; IPv6 in brackets. With
+    /// --privacy either its masked addresses, as they are printed, or the real ones.
     #[arg(long, value_name = "A:PORT-B:PORT", conflicts_with = "frame")]
     pub flow: Option<FlowSpec>,
 

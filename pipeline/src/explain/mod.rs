@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use resetscope_core::judge::event::Event;
 
 use crate::run::{Findings, Plan, RunError};
+use crate::sink::mask::Mask;
 use crate::source::{Input, Options, Progress, Source, SourceError, open};
 
 use choose::{Chosen, Others, Target};
@@ -40,6 +41,9 @@ pub struct Request<'a> {
     pub plan: Plan,
     /// Packets of the flow to show, the reset included.
     pub packets: usize,
+    /// How addresses are printed, if not as they are: a flow may be asked for by what is printed,
+    /// too.
+    pub mask: Option<&'a Mask>,
 }
 
 /// One reset and what a person needs to judge it.

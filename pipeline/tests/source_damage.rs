@@ -279,9 +279,12 @@ fn what_follows_compressed_captures_is_ignored_with_a_warning() {
     let frames = sample(3000);
     let bytes = pcap(Order::Little, Flavour::Nano, &frames);
     let (begin, rest) = bytes.split_at(20_000);
-    let pack: [fn(&[u8]) -> Vec<u8>; 3] = [gzip, zstd, lz4];
-    for (pack, name) in pack.into_iter().zip(["gzip", "zstd", "lz4"]) {
-        let two = [pack(begin), pack(rest)].concat();
+    for (name, two) in [
+        ("gzip", [gzip(begin), gzip(rest)]),
+        ("zstd", [zstd(begin), zstd(rest)]),
+        ("lz4", [lz4(begin), lz4(rest)]),
+    ] {
+        let two = two.concat();
         for (behind, garbage) in [(&b""[..], false), (b"garbage", true), (b"\x1fggg", true)] {
             let found = read_bytes(&[&two, behind].concat()).unwrap();
             assert!(found.frames == frames, "{name}: {} frames", found.frames.len());

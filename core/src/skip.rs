@@ -4,7 +4,7 @@
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Skip {
-    /// The link type is not one this dissector reads.
+    /// The link type is not one this dissector reads, or the source does not know it.
     LinkType,
     /// The link layer carries something other than IPv4 or IPv6 (ARP, LLDP, STP, …).
     NotIp,

@@ -49,6 +49,8 @@ pub struct Cut {
     pub index: u64,
     /// What is to be done when its frames are through.
     pub signal: Signal,
+    /// Packets that were lost before they could be recorded, as the source says by now.
+    pub lost: u64,
 }
 
 /// A source with a clock.
@@ -94,7 +96,7 @@ impl Feed {
         self.finished = matches!(signal, Signal::Finish(_));
         let index = self.batches;
         self.batches += 1;
-        Some(Cut { index, signal })
+        Some(Cut { index, signal, lost: self.source.take_lost() })
     }
 
     fn fill(&mut self, batch: &mut Batch) -> Signal {
@@ -111,8 +113,7 @@ impl Feed {
                 Fill::End
             })
         };
-        let latest = batch.latest_ns();
-        self.last_ns = self.last_ns.max(latest.unwrap_or(0));
+        self.last_ns = self.last_ns.max(batch.latest_ns().unwrap_or(0));
         match filled {
             Fill::Frames => Signal::Go,
             Fill::Boundary => self.pass(span, until_ns),

@@ -13,7 +13,7 @@ use tracing::debug;
 use crate::collect::{OrderBy, Sink, collect};
 use crate::feed::Feed;
 use crate::huge_pages;
-use crate::source::{Damage, Progress, Source, SourceError};
+use crate::source::{Damage, Oddity, Progress, Source, SourceError};
 use crate::worker::gauge::{Gauge, Unmeasured};
 use crate::worker::{Message, desks, reserved_bytes, run_alone, run_together};
 
@@ -60,7 +60,16 @@ impl From<NoMemory> for RunError {
     }
 }
 
-/// Runs `plan` over `source` into `sink`, and returns what was damaged in the input. `watch` is
+/// What a run found out about its inputs beside their frames.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What was damaged.
+    pub damage: Vec<Damage>,
+    /// What was odd.
+    pub oddities: Vec<Oddity>,
+}
+
+/// Runs `plan` over `source` into `sink`, and returns what was found about the input. `watch` is
 /// called now and then with how far the source has come; `stop` ends the run early, with all
 /// results so far.
 ///
@@ -72,7 +81,7 @@ pub fn run(
     sink: &mut dyn Sink,
     stop: &Arc<AtomicBool>,
     watch: &(dyn Fn(Progress) + Sync),
-) -> Result<Vec<Damage>, RunError> {
+) -> Result<Findings, RunError> {
     let engines = engines(plan)?;
     let bytes = reserved_bytes(&engines)?;
     debug!(bytes, "flow tables reserved");
@@ -108,7 +117,7 @@ pub fn drive<G: Gauge>(
     sink: &mut dyn Sink,
     stop: &AtomicBool,
     watch: &(dyn Fn(Progress) + Sync),
-) -> Result<Vec<Damage>, RunError> {
+) -> Result<Findings, RunError> {
     let workers = engines.len();
     let feed = Mutex::new(feed);
     let (send, receive) = bounded(QUEUE);
@@ -131,7 +140,7 @@ pub fn drive<G: Gauge>(
     collected?;
     match error {
         Some(error) => Err(error.into()),
-        None => Ok(source.damage().to_vec()),
+        None => Ok(Findings { damage: source.damage().to_vec(), oddities: source.oddities() }),
     }
 }
 

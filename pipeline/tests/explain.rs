@@ -52,7 +52,8 @@ fn story(frame: u64, packets: usize) -> Story {
         interval_ns: None,
         engine: Config { flows: 1 << 14, ..Config::default() },
     };
-    let request = Request { files: &files, options: Options::default(), plan, packets };
+    let options = Options::default();
+    let request = Request { files: &files, options, plan, packets, mask: None };
     request.tell(&Target::Frame(frame), &|_| ()).unwrap()
 }
 

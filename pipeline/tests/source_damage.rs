@@ -133,7 +133,7 @@ fn every_contradiction_of_a_pcapng_block_is_damage_at_that_block() {
             ng.bytes[begin + at..begin + at + 4].copy_from_slice(&word(value));
             ng.bytes
         };
-        let cases: [(Vec<u8>, &str, &str); 17] = [
+        let cases: [(Vec<u8>, &str, &str); 15] = [
             (patched(4, 0), "0 bytes long", "no length"),
             (patched(4, 8), "8 bytes long", "shorter than its framing"),
             (patched(4, 35), "35 bytes long", "not a multiple of 4"),
@@ -142,8 +142,6 @@ fn every_contradiction_of_a_pcapng_block_is_damage_at_that_block() {
             (patched(4, (1 << 20) + 4), "that are believed", "longer than any packet"),
             (patched(4, u32::MAX - 3), "that are believed", "4 GiB"),
             (patched(32, 40), "36 bytes at its head and 40 at its tail", "lengths that differ"),
-            (patched(8, 1), "interface 1, and 1 are described", "an unknown interface"),
-            (patched(8, u32::MAX), "interface 4294967295", "an impossible interface"),
             (patched(20, 5), "room for 4 bytes and says it holds 5", "more than fits"),
             (patched(20, u32::MAX), "says it holds 4294967295", "much more than fits"),
             (with(&|ng| _ = ng.block(6, &[0; 16])), "shorter than its fixed", "a short packet"),
@@ -154,7 +152,7 @@ fn every_contradiction_of_a_pcapng_block_is_damage_at_that_block() {
                     let option = [&[0; 8][..], &order.u16(9), &order.u16(50), &[9]].concat();
                     ng.block(1, &option);
                 }),
-                "option 9 of an interface description says 50 bytes",
+                "in an interface description, option 9 says 50 bytes",
                 "an option longer than its block",
             ),
             (
@@ -174,9 +172,76 @@ fn every_contradiction_of_a_pcapng_block_is_damage_at_that_block() {
         let mut no_order = good.clone();
         no_order.block(0x0a0d_0d0a, &[0; 16]);
         expect(&no_order.bytes, 1, begin, "byte-order mark", "a section in no byte order");
-        let mut no_interface = good.clone();
-        no_interface.section(order, 0).simple_packet(1, b"x");
-        expect(&no_interface.bytes, 1, begin + 28, "interface 0, and 0", "a section without one");
+    }
+}
+
+#[test]
+fn packets_of_an_interface_that_nobody_described_are_skipped_and_the_rest_is_read() {
+    type Write = fn(&mut Ng);
+    let cases: [(&str, Write, usize, usize, &str); 5] = [
+        (
+            "one",
+            |ng| _ = ng.packet(1, 2, 4, b"wxyz"),
+            1,
+            0,
+            "names interface 1, and 1 are described before it; it is skipped",
+        ),
+        (
+            "of both kinds, with drop counters",
+            |ng| {
+                ng.packet_with(u32::MAX, 2, 4, b"wxyz", &[(4, &[7; 8])]);
+                ng.old_packet(9, 2, 5, 4, b"wxyz").packet(0, 3, 1, b"a").packet(2, 4, 1, b"b");
+            },
+            4,
+            0,
+            "interface 4294967295, and 1 are described before it; 3 packets like that are skipped",
+        ),
+        (
+            "a section without any, in which simple packets are of the first",
+            |ng| _ = ng.section(ng.order, 0).simple_packet(1, b"x"),
+            1,
+            28,
+            "interface 0, and 0 are described before it; 2 packets like that are skipped",
+        ),
+        (
+            "described too late",
+            |ng| {
+                ng.section(ng.order, 0).packet(0, 5, 1, b"x");
+                ng.interface(1, 0, &[]).packet(0, 6, 1, b"y");
+            },
+            2,
+            28,
+            "names interface 0, and 0 are described before it; it is skipped",
+        ),
+        (
+            "far behind the beginning",
+            |ng| {
+                (0..5000).for_each(|n| _ = ng.packet(0, n, 1, b"x"));
+                ng.packet(3, 7, 1, b"y");
+                (0..5000).for_each(|n| _ = ng.packet(0, n, 1, b"x"));
+            },
+            10_001,
+            5000 * 36,
+            "names interface 3, and 1 are described before it; it is skipped",
+        ),
+    ];
+    for order in [Order::Little, Order::Big] {
+        for (row, write, more, offset, sentence) in &cases {
+            let mut ng = Ng::new(order);
+            ng.interface(1, 0, &[]).packet(0, 1, 3, b"abc");
+            let begin = ng.bytes.len();
+            write(&mut ng);
+            ng.packet(0, 9, 3, b"end");
+            let row = format!("{row}, {order:?}");
+            expect(&ng.bytes, more + 2, begin + offset, sentence, &row);
+            let found = read_bytes(&ng.bytes).unwrap();
+            assert!(found.damage[0].read_on);
+            assert_eq!(found.frames.last().unwrap().bytes, b"end", "{row}");
+            // What ends the reading later is told as well.
+            let cut = read_bytes(&ng.bytes[..ng.bytes.len() - 3]).unwrap();
+            assert_eq!(cut.damage.len(), 2, "{row}");
+            assert!(cut.damage[0].read_on && !cut.damage[1].read_on, "{row}");
+        }
     }
 }
 
@@ -207,9 +272,28 @@ fn compressed_captures_cut_or_corrupt_give_what_came_before() {
     let [damage] = found.damage.as_slice() else { panic!("{:?}", found.damage) };
     assert_eq!((found.frames.len(), damage.offset), (3000, bytes.len() as u64));
     assert!(damage.what.contains("gzip data is corrupt"), "{damage}");
-    let garbage = [gzip(&bytes), b"garbage".to_vec()].concat();
-    let found = read_bytes(&garbage).unwrap();
-    assert_eq!((found.frames.len(), found.damage.len()), (3000, 1), "{:?}", found.damage);
+}
+
+#[test]
+fn what_follows_compressed_captures_is_ignored_with_a_warning() {
+    let frames = sample(3000);
+    let bytes = pcap(Order::Little, Flavour::Nano, &frames);
+    let (begin, rest) = bytes.split_at(20_000);
+    for (name, two) in [
+        ("gzip", [gzip(begin), gzip(rest)]),
+        ("zstd", [zstd(begin), zstd(rest)]),
+        ("lz4", [lz4(begin), lz4(rest)]),
+    ] {
+        let two = two.concat();
+        for (behind, garbage) in [(&b""[..], false), (b"garbage", true), (b"\x1fggg", true)] {
+            let found = read_bytes(&[&two, behind].concat()).unwrap();
+            assert!(found.frames == frames, "{name}: {} frames", found.frames.len());
+            assert_eq!(found.damage, [], "{name}");
+            let told: Vec<String> = found.oddities.iter().map(ToString::to_string).collect();
+            let warning = "memory: trailing garbage ignored behind the compressed data";
+            assert_eq!(told, [warning][..usize::from(garbage)], "{name}, {behind:?}");
+        }
+    }
 }
 
 #[test]

@@ -247,7 +247,7 @@ fn simple_and_obsolete_packets_are_read_and_other_blocks_stepped_over() {
         let mut ng = Ng::new(order);
         ng.interface(1, 5, &[]);
         ng.simple_packet(3, b"abc");
-        ng.old_packet(0, 1_000_000, 3, b"old");
+        ng.old_packet(0, 1_000_000, 0xffff, 3, b"old");
         for kind in [4, 5, 9, 10, 0xbad, 0x4000_0bad, 0x8000_0000] {
             ng.block(kind, &[0xa5; 41]);
         }

@@ -19,8 +19,9 @@ use histogram::{Histograms, Metric};
 pub enum Shed {
     /// The flow table was full of flows that may not give way to this packet's.
     TableFull,
-    /// The kernel had no room left for it in the ring of a live tap: it never got here, and its
-    /// length is not known. Counted as received, too, so that the ledger is that of the tap.
+    /// The kernel had no room left for it in the ring of a live tap, or a recording says that it was
+    /// lost while it was made: it never got here, and its length is not known. Counted as received,
+    /// too, so that the ledger is that of the tap.
     KernelDrop,
     /// A DPDK device had no room left for it in its receive queues, or, where software deals out
     /// what one queue receives, there was none on the way to its worker. Counted as received, too,
@@ -53,7 +54,7 @@ impl Shed {
 /// The packet ledger: every frame is in exactly one bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Frames received from the source, and those that a live tap lost on the way to here.
+    /// Frames received from the source, and those that a tap lost on the way to here.
     pub received: u64,
     /// Their bytes on the wire, as far as the source told their lengths.
     pub bytes: u64,

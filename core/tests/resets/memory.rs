@@ -19,7 +19,7 @@ fn judged_of(story: fn(&mut Tape)) -> Judged {
     *run.judged().last().unwrap()
 }
 
-fn drain(settler: &mut Settler<u64>, at_end: bool) -> Vec<(u64, Event)> {
+fn drain(settler: &mut Settler<u64, Box<Judged>>, at_end: bool) -> Vec<(u64, Event)> {
     std::iter::from_fn(|| settler.settled(at_end)).map(|(tag, _, event)| (tag, event)).collect()
 }
 
@@ -30,14 +30,14 @@ fn a_verdict_settles_when_what_follows_it_is_known() {
         t.server().reply();
     });
     let mut settler = Settler::default();
-    settler.event(0, refused);
+    settler.event(0, Box::new(refused));
     assert!(drain(&mut settler, false).is_empty() && settler.waits_for(|tag| *tag == 0));
     let mut later = refused;
     later.open.rst.time_ns += 1_999_999_999;
-    settler.event(1, later);
+    settler.event(1, Box::new(later));
     assert!(drain(&mut settler, false).is_empty(), "one nanosecond too early");
     later.open.rst.time_ns += 1;
-    settler.event(2, later);
+    settler.event(2, Box::new(later));
     assert_eq!(drain(&mut settler, false).len(), 1);
     assert_eq!(drain(&mut settler, true).len(), 2);
     assert!(!settler.waits_for(|_| true));
@@ -63,7 +63,7 @@ fn a_scan_of_all_ports_displaces_no_service_from_memory() {
     run.take(&frames(&tape, &PLAIN));
     run.engine.finish();
     let down = *run.judged().last().unwrap();
-    let mut settler: Settler<u64> = Settler::default();
+    let mut settler: Settler<u64, Box<Judged>> = Settler::default();
     for sighting in run.sightings() {
         settler.sighting(sighting);
     }
@@ -73,12 +73,12 @@ fn a_scan_of_all_ports_displaces_no_service_from_memory() {
         judged.open.flow.key.addr[1] = [9; 16];
         judged.open.flow.key.addr[1][..4].copy_from_slice(&scanned.to_be_bytes());
         judged.open.rst.time_ns += u64::from(scanned) * 1_000;
-        settler.event(1, judged);
+        settler.event(1, Box::new(judged));
         settled.extend(drain(&mut settler, false));
     }
     let mut last = down;
     last.open.rst.time_ns += S * 100 * 1_000;
-    settler.event(2, last);
+    settler.event(2, Box::new(last));
     settled.extend(drain(&mut settler, true));
     let (_, event) = settled.iter().find(|(tag, _)| *tag == 2).unwrap();
     assert_eq!(event.evidence.get(Fact::SvcAlive), Some(1));
@@ -95,13 +95,13 @@ fn a_time_stamp_from_the_far_future_holds_nothing_up_for_ever() {
     let mut settler = Settler::default();
     let mut future = killed;
     future.open.rst.time_ns = u64::MAX;
-    settler.event(0, future);
+    settler.event(0, Box::new(future));
     let mut released = 0;
     let count = SETTLING_MAX as u64 + 500;
     for turn in 1..=count {
         let mut judged = killed;
         judged.open.rst.time_ns += turn * 1_000;
-        settler.event(turn, judged);
+        settler.event(turn, Box::new(judged));
         released += drain(&mut settler, false).len();
     }
     assert!(released >= 500, "{released} of {count}");

@@ -198,7 +198,7 @@ impl Bench {
         let mut watches: Vec<Stopwatch> = engines.iter().map(|_| Stopwatch::new()).collect();
         let mut total = Total::default();
         let feed = Feed::new(source, plan.interval_ns, Arc::clone(stop));
-        let damage = drive(engines, &mut watches, feed, &mut total, stop, &|_| {})?;
+        let findings = drive(engines, &mut watches, feed, &mut total, stop, &|_| {})?;
         let measured = Measured {
             request: &self.request,
             watches: &watches,
@@ -207,7 +207,7 @@ impl Bench {
             rotate_ns: played.rotate_ns.load(Ordering::Relaxed),
             stopped: stop.load(Ordering::Relaxed),
         };
-        Ok((Figures::new(&measured), damage))
+        Ok((Figures::new(&measured), findings.damage))
     }
 
     #[cfg(feature = "dpdk")]

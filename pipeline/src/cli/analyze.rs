@@ -60,13 +60,18 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
     drop(sink);
     bar.finish_and_clear();
     let missing = outputs.end().context("cannot write the results");
-    let damage = ran?;
-    let outcome = Outcome::of(&damage);
+    let findings = ran?;
+    let outcome = Outcome::of(&findings);
     if stop.load(Ordering::Relaxed) {
         info!("stopped early; the results cover what was read until then");
     }
     if let Some(report) = report {
-        report.finish(&Ending { damage: &damage, stopped: stop.load(Ordering::Relaxed) })?;
+        let stopped = stop.load(Ordering::Relaxed);
+        report.finish(&Ending {
+            damage: &findings.damage,
+            oddities: &findings.oddities,
+            stopped,
+        })?;
     }
     output::refuse_missing(missing?)?;
     Ok(outcome)

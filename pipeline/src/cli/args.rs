@@ -51,7 +51,12 @@ const BEHIND: &str = "Environment:\n  \
 
 const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
         Reads pcap and pcapng, plain or compressed with gzip, zstd or lz4 (recognised by content). \
-        Several files are read as one tap, in the order of their timestamps.";
+        Several files are read as one tap, in the order of their timestamps.\n\n\
+        Warnings say what weakens the verdicts although everything was read: packets that were \
+        lost while the capture was made, by its own account (they count as received and dropped), \
+        packets without times, and time that runs backwards. What follows compressed data is \
+        ignored with a warning, too. Packets of which a pcapng capture does not describe the \
+        interface are skipped, and make it a damaged one.";
 
 const ANALYZE_EXAMPLES: &str = "Examples:\n  \
         resetscope analyze trace.pcap\n  \
@@ -153,7 +158,7 @@ pub struct Analyze {
     #[command(flatten)]
     pub privacy: Privacy,
 
-    /// No progress and no remarks; results and errors only.
+    /// No progress and no remarks; results, warnings and errors only.
     #[arg(long, short)]
     pub quiet: bool,
 
@@ -182,7 +187,8 @@ pub struct Explain {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub frame: Option<u64>,
 
-    /// The first reset of this flow, such as `10.0.0.1:40000-10.0.0.2:443`; IPv6 in brackets.
+    /// The first reset of this flow, such as `10.0.0.1:40000-10.0.0.2:443`; IPv6 in brackets. With
+    /// --privacy either its masked addresses, as they are printed, or the real ones.
     #[arg(long, value_name = "A:PORT-B:PORT", conflicts_with = "frame")]
     pub flow: Option<FlowSpec>,
 

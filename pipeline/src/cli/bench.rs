@@ -111,7 +111,7 @@ pub(super) fn bench(args: &Bench) -> Result<Outcome> {
     if let (Format::Table, Some(last)) = (args.format, &last) {
         text::foot(&mut out, last).context("cannot write the figures")?;
     }
-    Ok(Outcome::of(&found))
+    Ok(Outcome::of_damage(&found))
 }
 
 fn write(out: &mut dyn Write, figures: &Figures, format: Format) -> io::Result<()> {

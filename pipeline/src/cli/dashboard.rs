@@ -17,7 +17,11 @@ use crate::sink::{Format, Output};
 #[cfg(not(feature = "tui"))]
 mod absent;
 #[cfg(feature = "tui")]
+pub(super) use crate::tui::give_back_on_signals;
+#[cfg(feature = "tui")]
 pub(super) use crate::tui::{Dashboard, Feed};
+#[cfg(not(feature = "tui"))]
+pub(super) use absent::give_back_on_signals;
 #[cfg(not(feature = "tui"))]
 use absent::start_on;
 #[cfg(not(feature = "tui"))]

@@ -5,8 +5,9 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::Error;
-use tracing::error;
+use tracing::{error, warn};
 
+use crate::run::Findings;
 use crate::source::{Damage, SourceError};
 
 /// How a run ended that was not an error.
@@ -19,8 +20,16 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// Tells what was odd and what was damaged, and how the run ended by that.
+    pub(super) fn of(findings: &Findings) -> Self {
+        for oddity in &findings.oddities {
+            warn!("{oddity}");
+        }
+        Self::of_damage(&findings.damage)
+    }
+
     /// Tells what was damaged, and how the run ended by that.
-    pub(super) fn of(damage: &[Damage]) -> Self {
+    pub(super) fn of_damage(damage: &[Damage]) -> Self {
         for damage in damage {
             error!("{damage}");
         }

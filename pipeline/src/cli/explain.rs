@@ -13,7 +13,7 @@ use crate::explain::choose::Target;
 use crate::explain::list::List;
 use crate::explain::{ExplainError, Request, json, text};
 use crate::run::{Plan, run};
-use crate::sink::mask::behind;
+use crate::sink::mask::{Mask, behind};
 use crate::source::{Options, Progress};
 
 use super::args::{Explain, Telling};
@@ -24,21 +24,21 @@ use super::{privacy, progress};
 /// Runs `explain`.
 pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
     log.quiet(args.quiet);
-    let request = request(args);
+    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
+    let request = request(args, mask.as_ref());
     let source = request.source()?;
     let bar = progress::bar(source.progress(), args.quiet);
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let mut out = progress::beside(&bar, io::stdout());
-    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     let target = args.frame.map(Target::Frame).or(args.flow.map(Target::Flow));
     let json = args.format == Telling::Json;
-    let damage = match target {
+    let findings = match target {
         None => {
             let stop = Arc::new(AtomicBool::new(false));
             let mut list = List::new(&mut out, json);
-            let damage = run(&request.plan, source, &mut behind(mask, &mut list), &stop, &watch)?;
+            let findings = run(&request.plan, source, &mut behind(mask, &mut list), &stop, &watch)?;
             list.end().context("cannot write the list")?;
-            damage
+            findings
         }
         Some(target) => {
             drop(source);
@@ -48,20 +48,20 @@ pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
                 }
                 told => told?,
             };
-            if let Some(mask) = mask {
+            if let Some(mask) = &mask {
                 story.event = mask.event(&story.event);
             }
             let tell = if json { json::write } else { text::write };
             tell(&mut out, &story).context("cannot write the story")?;
-            story.damage
+            story.findings
         }
     };
     bar.finish_and_clear();
     out.flush().context("cannot write the results")?;
-    Ok(Outcome::of(&damage))
+    Ok(Outcome::of(&findings))
 }
 
-fn request(args: &Explain) -> Request<'_> {
+fn request<'a>(args: &'a Explain, mask: Option<&'a Mask>) -> Request<'a> {
     Request {
         files: &args.files,
         options: Options { mmap: !args.no_mmap, ..Options::default() },
@@ -74,5 +74,6 @@ fn request(args: &Explain) -> Request<'_> {
             },
         },
         packets: usize::from(args.packets),
+        mask,
     }
 }

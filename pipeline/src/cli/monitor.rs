@@ -398,6 +398,7 @@ fn usable_cores() -> Result<Vec<usize>> {
 /// SIGINT and SIGTERM stop, and end the program at once when they come again; SIGHUP renews.
 fn listen() -> Result<Signals> {
     let signals = Signals::default();
+    dashboard::give_back_on_signals(&signals.stop).context("cannot listen for signals")?;
     output::stop_on_signals(&signals.stop)?;
     signal_hook::flag::register(SIGHUP, Arc::clone(&signals.renew))
         .context("cannot listen for signals")?;

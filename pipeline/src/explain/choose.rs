@@ -14,8 +14,9 @@ use resetscope_core::segment::{RstTexts, Segment, TcpFlags};
 use resetscope_core::wire::dissect;
 
 use crate::collect::{Sink, Summary};
-use crate::run::run;
-use crate::source::{Batch, Damage, Fill, Progress, Source};
+use crate::run::{Findings, run};
+use crate::sink::mask::Mask;
+use crate::source::{Batch, Fill, Progress, Source};
 
 use super::flow_spec::FlowSpec;
 use super::roles::End;
@@ -32,7 +33,8 @@ pub(super) const BATCH: usize = 1024;
 pub enum Target {
     /// The reset in this frame, or nearest to it on its flow. Frames count from 1.
     Frame(u64),
-    /// The first reset of a flow.
+    /// The first reset of a flow, named by its addresses or, where there is a mask, by what is
+    /// printed for them; what is printed goes first, should two flows fit.
     Flow(FlowSpec),
 }
 
@@ -50,7 +52,7 @@ pub(super) struct Chosen {
     pub(super) event: Event,
     pub(super) asked: Option<u64>,
     pub(super) others: Others,
-    pub(super) damage: Vec<Damage>,
+    pub(super) findings: Findings,
 }
 
 /// Finds the reset that `target` names.
@@ -67,9 +69,14 @@ pub(super) fn choose(
         }
         Target::Flow(spec) => (Wanted::Flow(spec), spec.to_string()),
     };
-    let mut search = Search { wanted, best: None, others: Others::default() };
+    let printed = match (target, request.mask) {
+        (Target::Flow(spec), Some(mask)) => Some(Search::new(Wanted::Printed(*spec, mask))),
+        _ => None,
+    };
+    let mut searches = Searches { printed, real: Search::new(wanted) };
     let stop = Arc::new(AtomicBool::new(false));
-    let damage = run(&request.plan, request.source()?, &mut search, &stop, watch)?;
+    let findings = run(&request.plan, request.source()?, &mut searches, &stop, watch)?;
+    let search = searches.printed.filter(|search| search.best.is_some()).unwrap_or(searches.real);
     let Some(event) = search.best else { return Err(ExplainError::NoReset { flow }) };
     let asked = match *target {
         Target::Frame(frame) if frame != event.frame => Some(frame),
@@ -77,7 +84,7 @@ pub(super) fn choose(
     };
     let mut others = search.others;
     others.named.retain(|(frame, _)| *frame != event.frame);
-    Ok(Chosen { event: *event, asked, others, damage })
+    Ok(Chosen { event: *event, asked, others, findings })
 }
 
 fn named(key: &FlowKey) -> String {
@@ -103,16 +110,23 @@ fn segment_of(source: &mut dyn Source, wanted: u64) -> Result<Segment, ExplainEr
 }
 
 /// What the search looks for.
-enum Wanted {
-    Frame { key: FlowKey, frame: u64, is_rst: bool },
+enum Wanted<'a> {
+    Frame {
+        key: FlowKey,
+        frame: u64,
+        is_rst: bool,
+    },
     Flow(FlowSpec),
+    /// A flow of which the addresses are printed so.
+    Printed(FlowSpec, &'a Mask),
 }
 
-impl Wanted {
+impl Wanted<'_> {
     fn is_of_flow(&self, key: &FlowKey) -> bool {
         match self {
             Self::Frame { key: wanted, .. } => wanted == key,
             Self::Flow(spec) => spec.matches(key),
+            Self::Printed(spec, mask) => spec.matches(&mask.key(key)),
         }
     }
 
@@ -123,22 +137,26 @@ impl Wanted {
             Self::Frame { frame, is_rst, .. } => {
                 (is_rst && event.frame > frame, event.frame.abs_diff(frame))
             }
-            Self::Flow(_) => (false, event.frame),
+            Self::Flow(_) | Self::Printed(..) => (false, event.frame),
         }
     }
 }
 
-/// A sink that keeps the best event.
-struct Search {
-    wanted: Wanted,
+/// Keeps the best event.
+struct Search<'a> {
+    wanted: Wanted<'a>,
     best: Option<Box<Event>>,
     others: Others,
 }
 
-impl Sink for Search {
-    fn event(&mut self, event: &Event) -> io::Result<()> {
+impl<'a> Search<'a> {
+    fn new(wanted: Wanted<'a>) -> Self {
+        Self { wanted, best: None, others: Others::default() }
+    }
+
+    fn event(&mut self, event: &Event) {
         if !self.wanted.is_of_flow(&event.key) {
-            return Ok(());
+            return;
         }
         // One more than are told, for the chosen one is among them.
         if self.others.named.len() <= OTHERS_MAX {
@@ -150,6 +168,21 @@ impl Sink for Search {
         if self.best.as_ref().is_none_or(|best| distance < self.wanted.distance(best)) {
             self.best = Some(Box::new(*event));
         }
+    }
+}
+
+/// The searches for all that may be meant.
+struct Searches<'a> {
+    printed: Option<Search<'a>>,
+    real: Search<'a>,
+}
+
+impl Sink for Searches<'_> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Some(printed) = &mut self.printed {
+            printed.event(event);
+        }
+        self.real.event(event);
         Ok(())
     }
 

@@ -23,8 +23,9 @@ use std::path::{Path, PathBuf};
 
 use resetscope_core::judge::event::Event;
 
-use crate::run::{Plan, RunError};
-use crate::source::{Damage, Input, Options, Progress, Source, SourceError, open};
+use crate::run::{Findings, Plan, RunError};
+use crate::sink::mask::Mask;
+use crate::source::{Input, Options, Progress, Source, SourceError, open};
 
 use choose::{Chosen, Others, Target};
 use timeline::Timeline;
@@ -40,6 +41,9 @@ pub struct Request<'a> {
     pub plan: Plan,
     /// Packets of the flow to show, the reset included.
     pub packets: usize,
+    /// How addresses are printed, if not as they are: a flow may be asked for by what is printed,
+    /// too.
+    pub mask: Option<&'a Mask>,
 }
 
 /// One reset and what a person needs to judge it.
@@ -54,8 +58,8 @@ pub struct Story {
     pub timeline: Timeline,
     /// The captures.
     pub files: Vec<PathBuf>,
-    /// What was damaged in them.
-    pub damage: Vec<Damage>,
+    /// What was found about them.
+    pub findings: Findings,
 }
 
 /// Why there is no story.
@@ -131,9 +135,9 @@ impl Request<'_> {
         target: &Target,
         watch: &(dyn Fn(Progress) + Sync),
     ) -> Result<Story, ExplainError> {
-        let Chosen { event, asked, others, damage } = choose::choose(self, target, watch)?;
+        let Chosen { event, asked, others, findings } = choose::choose(self, target, watch)?;
         let timeline = timeline::collect(self.source()?.as_mut(), &event, self.packets)?;
         let files = self.files.to_vec();
-        Ok(Story { event, asked, others, timeline, files, damage })
+        Ok(Story { event, asked, others, timeline, files, findings })
     }
 }

@@ -53,7 +53,7 @@ const fn why(skip: Skip) -> &'static str {
 const fn overload(shed: Shed) -> &'static str {
     match shed {
         Shed::TableFull => "the flow table was full",
-        Shed::KernelDrop => "dropped by the kernel",
+        Shed::KernelDrop => "lost before it could be captured",
         Shed::NicDrop => "dropped by the network device",
         Shed::NicError => "broken on the wire",
         Shed::NoBuffer => "no buffer was free",

@@ -1,6 +1,7 @@
 //! What the tool could not know, and what this page leaves out. Everything that weakens a verdict is
 //! said here.
 
+use resetscope_core::interval::Shed;
 use resetscope_core::judge::cause::{Cause, Subcause};
 use resetscope_core::judge::evidence::Fact;
 use resetscope_core::judge::explain;
@@ -8,6 +9,7 @@ use resetscope_core::judge::explain;
 use super::Ending;
 use super::gathered::{EVENTS_MAX, GAPS, Gathered};
 use super::words::many;
+use crate::source::{About, Oddity};
 
 /// One limit.
 pub(super) struct Limit {
@@ -36,14 +38,18 @@ pub(super) fn all(gathered: &Gathered, ending: &Ending<'_>) -> Vec<Limit> {
 fn input(limits: &mut Vec<Limit>, gathered: &Gathered, ending: &Ending<'_>) {
     let mut warn = |head: String, text: String| limits.push(Limit { head, text, warning: true });
     for damage in ending.damage {
-        let text = format!("{damage}. What comes before that is in this report.");
+        let covered = if damage.read_on { "All else" } else { "What comes before that" };
+        let text = format!("{damage}. {covered} is in this report.");
         warn("Damaged input".to_owned(), text);
+    }
+    for oddity in ending.oddities {
+        warn(odd(oddity).to_owned(), format!("{oddity}."));
     }
     if ending.stopped {
         let text = "A signal ended the analysis; the report covers what was read until then.";
         warn("Stopped early".to_owned(), text.to_owned());
     }
-    let shed: u64 = gathered.sums.frames.shed.iter().sum();
+    let shed = gathered.sums.frames.shed.get(Shed::TableFull as usize).copied().unwrap_or(0);
     if shed > 0 {
         let text = "They were received and not analysed, for want of room.".to_owned();
         warn(many(shed, "frame shed", "frames shed"), text);
@@ -57,6 +63,15 @@ fn input(limits: &mut Vec<Limit>, gathered: &Gathered, ending: &Ending<'_>) {
     if !gathered.sums.frames.balances() {
         let text = "Not every frame received is in exactly one bucket of the ledger.";
         warn("The ledger does not balance".to_owned(), text.to_owned());
+    }
+}
+
+const fn odd(oddity: &Oddity) -> &'static str {
+    match oddity.about {
+        About::Garbage => "Trailing garbage",
+        About::Lost { .. } => "Lost while recording",
+        About::Timeless { .. } => "Packets without times",
+        About::Backwards { .. } => "Time runs backwards",
     }
 }
 

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use resetscope_core::judge::event::Event;
 
 use crate::collect::{Sink, Summary};
-use crate::source::Damage;
+use crate::source::{Damage, Oddity};
 
 pub use gathered::EVENTS_MAX;
 
@@ -70,6 +70,8 @@ pub enum ReportError {
 pub struct Ending<'a> {
     /// What was damaged in the inputs.
     pub damage: &'a [Damage],
+    /// What was odd about them.
+    pub oddities: &'a [Oddity],
     /// A signal ended it before the inputs did.
     pub stopped: bool,
 }

@@ -119,7 +119,7 @@ impl Batch {
         frames
     }
 
-    /// The latest time of its frames, in nanoseconds since 1970-01-01 UTC; `None` without frames.
+    /// The latest of its frames' times; `None` when it is empty.
     #[must_use]
     pub fn latest_ns(&self) -> Option<u64> {
         self.filled().iter().map(|slot| slot.time_ns).max()

@@ -1,9 +1,10 @@
 //! One capture from end to end: opened, recognised, walked, and its damage noted.
 
 use super::batch::{Batch, Slot};
-use super::decompress::decompress;
+use super::decompress::{Garbage, decompress};
 use super::error::{Damage, SourceError, shown};
 use super::input::{Bytes, Opened, Options};
+use super::oddity::{Counts, Times};
 use super::pcap::{self, Header};
 use super::pcapng::{Packets, Sections};
 use super::probe::{Kind, Prefix};
@@ -56,7 +57,11 @@ pub(super) struct Capture {
     /// The batch's index for the window's memory, and the filling it was given in.
     held: Option<(u64, u16)>,
     ended: bool,
-    damage: Option<Damage>,
+    damage: Vec<Damage>,
+    /// Packets that it says were lost, as far as they were taken.
+    lost: u64,
+    times: Times,
+    garbage: Garbage,
 }
 
 /// What walks the records.
@@ -123,7 +128,7 @@ impl Capture {
         };
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted = Counted { inner: reader, bytes: Arc::clone(&read_bytes) };
-        let Recognised { format, prefix, reader, layers } =
+        let Recognised { format, prefix, reader, layers, garbage } =
             recognise(&path, Box::new(counted), options)?;
         let begin = if matches!(format, Format::Pcap(_)) { pcap::FILE_HEADER_BYTES } else { 0 };
         let mut mapped = None;
@@ -144,7 +149,6 @@ impl Capture {
                 (Window::fed(feed, begin as u64), Some(read_bytes))
             }
         };
-        let held = None;
         let scouts = Scouts::default();
         Ok(Self {
             path,
@@ -153,9 +157,12 @@ impl Capture {
             format,
             scouts,
             read_bytes,
-            held,
+            held: None,
             ended: false,
-            damage: None,
+            damage: Vec::new(),
+            lost: 0,
+            times: Times::default(),
+            garbage,
         })
     }
 
@@ -174,8 +181,12 @@ impl Capture {
             let room = Room { slots: batch.free(), memory, limit_ns, scouted: self.scouts.run() };
             let walked = self.format.walk(bytes, at, room);
             self.scouts.note(walked.at - at, walked.frames);
+            if let Format::Pcapng(sections) = &mut self.format {
+                sections.undescribed().place(self.window.offset());
+            }
             self.window.advance_to(walked.at);
             if walked.frames > 0 {
+                self.times.watch(batch.free().get(..walked.frames).unwrap_or_default());
                 batch.commit(walked.frames);
                 if held.is_none() {
                     batch.hold(self.window.memory());
@@ -223,11 +234,11 @@ impl Capture {
             More::Yes => self.held = None,
             More::Later => return false,
             // Where it stands may well be within a record: that is not the input's fault.
-            More::Stopped => self.ended = true,
+            More::Stopped => self.end(),
             More::End(result) => {
                 let cut = self.format.describe_cut(self.window.rest());
                 match (result, cut) {
-                    (Ok(()), None) => self.ended = true,
+                    (Ok(()), None) => self.end(),
                     (Ok(()), Some(what)) => self.end_broken(what),
                     (Err(cause), None) => self.end_broken(cause.to_string()),
                     (Err(cause), Some(what)) => self.end_broken(format!("{cause}, and {what}")),
@@ -237,15 +248,44 @@ impl Capture {
         true
     }
 
-    fn end_broken(&mut self, what: String) {
+    fn end(&mut self) {
         self.ended = true;
+        if let Format::Pcapng(sections) = &mut self.format {
+            sections.settle();
+            if let Some((offset, what)) = sections.undescribed().take() {
+                let path = self.path.clone();
+                self.damage.push(Damage { path, offset, what, read_on: true });
+            }
+        }
+    }
+
+    fn end_broken(&mut self, what: String) {
+        self.end();
         let (path, offset) = (self.path.clone(), self.window.offset());
-        self.damage = Some(Damage { path, offset, what });
+        self.damage.push(Damage { path, offset, what, read_on: false });
     }
 
     /// What was found damaged, once.
-    pub(super) fn take_damage(&mut self) -> Option<Damage> {
-        self.damage.take()
+    pub(super) fn take_damage(&mut self) -> Vec<Damage> {
+        std::mem::take(&mut self.damage)
+    }
+
+    /// Packets that it says were lost while it was recorded, since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        let Format::Pcapng(sections) = &mut self.format else { return 0 };
+        let lost = sections.take_lost();
+        self.lost = self.lost.saturating_add(lost);
+        lost
+    }
+
+    /// Its name, and what was odd about it so far.
+    pub(super) fn odd(&self) -> (&Path, Counts) {
+        let borrowed = match &self.format {
+            Format::Pcap(_) => 0,
+            Format::Pcapng(sections) => sections.borrowed(),
+        };
+        let counts = self.times.counts(borrowed);
+        (&self.path, Counts { lost: self.lost, garbage: self.garbage.follows(), ..counts })
     }
 
     /// Size of the input as it lies, when it has one.
@@ -271,6 +311,8 @@ struct Recognised {
     reader: Box<dyn Read + Send>,
     /// Layers of compression taken off.
     layers: usize,
+    /// Whether something else follows one of them.
+    garbage: Garbage,
 }
 
 /// Takes off compression until a capture format shows.
@@ -279,6 +321,7 @@ fn recognise(
     mut reader: Box<dyn Read + Send>,
     options: &Options,
 ) -> Result<Recognised, SourceError> {
+    let garbage = Garbage::default();
     for layers in 0..=LAYERS_MAX {
         let mut prefix = Prefix::new();
         let kind = prefix.judge(&mut reader).map_err(|cause| read_error(path, cause))?;
@@ -288,13 +331,13 @@ fn recognise(
             Kind::Pcapng => Format::Pcapng(Sections::default()),
             Kind::Compressed(compression) => {
                 let whole = Box::new(Cursor::new(prefix).chain(reader));
-                reader = decompress(compression, whole, options.zstd_window_log_max)
+                reader = decompress(compression, whole, options.zstd_window_log_max, &garbage)
                     .map_err(|cause| read_error(path, cause))?;
                 continue;
             }
             refused => return Err(refusal(path.to_path_buf(), &refused, &prefix)),
         };
-        return Ok(Recognised { format, prefix, reader, layers });
+        return Ok(Recognised { format, prefix, reader, layers, garbage });
     }
     Err(SourceError::Nested { path: path.to_path_buf(), layers: LAYERS_MAX })
 }

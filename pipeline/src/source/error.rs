@@ -107,8 +107,9 @@ pub enum SourceError {
     },
 }
 
-/// An input that is broken from some point on: a cut tail, a corrupt record, a read error. All
-/// frames before that point were delivered, none after it.
+/// An input that is broken from some point on (a cut tail, a corrupt record, a read error): all
+/// frames before that point were delivered, none after it. Or one with packets of which too little
+/// is known to analyse them: they were delivered too, and will be skipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The input; `-` is standard input.
@@ -118,6 +119,8 @@ pub struct Damage {
     pub offset: u64,
     /// What is wrong, as the rest of a sentence.
     pub what: String,
+    /// Whether it was read on behind that.
+    pub read_on: bool,
 }
 
 impl fmt::Display for Damage {

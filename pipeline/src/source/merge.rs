@@ -9,6 +9,7 @@ use super::batch::Batch;
 use super::capture::{Capture, Ran, Use};
 use super::error::{Damage, SourceError};
 use super::input::{Input, Options, open_path};
+use super::oddity::{Counts, Oddity, oddities};
 use super::{Fill, Progress, Source};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,6 +17,9 @@ use std::path::{Path, PathBuf};
 
 /// Captures with a reading thread at the same time; the threads of more would only compete.
 const THREADS_MAX: usize = 16;
+
+/// Lost packets that inputs are believed altogether: the ledger must have room for those that came.
+const LOST_MAX: u64 = 1 << 48;
 
 /// Opens inputs as one source.
 ///
@@ -71,6 +75,11 @@ struct Merged {
     done_bytes: u64,
     total_bytes: Option<u64>,
     damage: Vec<Damage>,
+    /// The inputs that are done with and odd.
+    odd: Vec<(PathBuf, Counts)>,
+    /// Packets that were lost and not taken yet, and how many more would be believed.
+    lost: u64,
+    lost_left: u64,
 }
 
 impl Merged {
@@ -92,6 +101,9 @@ impl Merged {
             done_bytes: 0,
             total_bytes: Some(0),
             damage: Vec::new(),
+            odd: Vec::new(),
+            lost: 0,
+            lost_left: LOST_MAX,
         };
         let only = inputs.len() == 1;
         let keep_open = only || inputs.len() <= options.open_inputs_max;
@@ -150,7 +162,12 @@ impl Merged {
         let Some(entry) = self.entries.get_mut(index) else { return };
         if let Entry::Open(mut capture) = std::mem::replace(entry, Entry::Done) {
             self.open -= 1;
+            self.lost = self.lost.saturating_add(capture.take_lost());
             self.damage.extend(capture.take_damage());
+            let (path, odd) = capture.odd();
+            if odd != Counts::default() {
+                self.odd.push((path.to_path_buf(), odd));
+            }
             // What a damaged input still holds is not read any more, so it is done with.
             self.done_bytes += capture.size().unwrap_or_else(|| capture.consumed());
         }
@@ -191,7 +208,12 @@ impl Merged {
             }
             Err(error) => {
                 let what = format!("it could be opened before and cannot now: {error}");
-                self.damage.push(Damage { path: path.to_path_buf(), offset: 0, what });
+                self.damage.push(Damage {
+                    path: path.to_path_buf(),
+                    offset: 0,
+                    what,
+                    read_on: false,
+                });
                 Entry::Done
             }
         };
@@ -217,7 +239,9 @@ impl Merged {
     fn fill_from(&mut self, batch: &mut Batch, until_ns: u64) -> Fill {
         while let Some((index, limit_ns)) = self.current() {
             let Some(Entry::Open(capture)) = self.entries.get_mut(index) else { continue };
-            match capture.run(batch, self.turn, limit_ns.min(until_ns)) {
+            let ran = capture.run(batch, self.turn, limit_ns.min(until_ns));
+            self.lost = self.lost.saturating_add(capture.take_lost());
+            match ran {
                 Ran::Full | Ran::Later => return Fill::Frames,
                 Ran::Limit(time_ns) => {
                     if self.compare(index, time_ns) >= until_ns {
@@ -267,5 +291,23 @@ impl Source for Merged {
 
     fn damage(&self) -> &[Damage] {
         &self.damage
+    }
+
+    fn take_lost(&mut self) -> u64 {
+        let lost = std::mem::take(&mut self.lost).min(self.lost_left);
+        self.lost_left -= lost;
+        lost
+    }
+
+    fn oddities(&self) -> Vec<Oddity> {
+        let mut odd = self.odd.clone();
+        odd.extend(self.entries.iter().filter_map(|entry| match entry {
+            Entry::Open(capture) => {
+                let (path, odd) = capture.odd();
+                Some((path.to_path_buf(), odd))
+            }
+            Entry::Waiting(_) | Entry::Done => None,
+        }));
+        oddities(&odd)
     }
 }

@@ -16,7 +16,8 @@
 //!
 //! What is refused at the door is a [`SourceError`]; what turns out broken on the way is a
 //! [`Damage`]: the frames before it are delivered and the other inputs are read on. Neither is
-//! ever a panic, and no length read from a capture decides how much memory is allocated.
+//! ever a panic, and no length read from a capture decides how much memory is allocated. What is
+//! merely odd is a [`Oddity`].
 
 mod batch;
 mod capture;
@@ -26,6 +27,7 @@ mod input;
 mod mapping;
 mod memory;
 mod merge;
+mod oddity;
 mod pcap;
 mod pcapng;
 mod prefetch;
@@ -43,6 +45,7 @@ pub use batch::{Batch, Frames};
 pub use error::{Damage, SourceError};
 pub use input::{Input, Options};
 pub use merge::open;
+pub use oddity::{About, Oddity};
 #[cfg(feature = "dpdk")]
 pub(crate) use pcap::is_magic as is_pcap;
 pub use reopen::Reopened;
@@ -99,6 +102,17 @@ pub trait Source: Send {
 
     /// The inputs found damaged so far, in the order of discovery.
     fn damage(&self) -> &[Damage];
+
+    /// Packets that the inputs say were lost while they were recorded, and that no earlier call has
+    /// given: those told of in front of the frames of the last fillings.
+    fn take_lost(&mut self) -> u64 {
+        0
+    }
+
+    /// What is odd about the inputs, as far as they have been read.
+    fn oddities(&self) -> Vec<Oddity> {
+        Vec::new()
+    }
 }
 
 /// What a source that plays again and again has done so far. It may be read while the source is at

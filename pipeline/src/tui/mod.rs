@@ -4,6 +4,7 @@
 //! new sizes (`screen`). Whatever ends the program, the terminal is as it was before.
 
 pub mod model;
+mod rescue;
 mod screen;
 pub mod view;
 
@@ -18,6 +19,8 @@ use crate::live::Signals;
 use crate::sink::palette::Palette;
 use model::Model;
 use screen::Screen;
+
+pub(crate) use rescue::on_signals as give_back_on_signals;
 
 /// A dashboard that is on the screen.
 pub struct Dashboard {

@@ -11,6 +11,7 @@ use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifier
 use ratatui::DefaultTerminal;
 
 use super::model::Model;
+use super::rescue;
 use super::view::{Look, draw};
 use crate::live::Signals;
 use crate::sink::palette::Palette;
@@ -34,13 +35,14 @@ impl Screen {
         signals: Signals,
         remark: Remark,
     ) -> io::Result<Self> {
-        let terminal = ratatui::try_init()?;
+        rescue::taken();
+        let terminal = ratatui::try_init().inspect_err(|_| rescue::given_back())?;
         let over = Arc::new(AtomicBool::new(false));
         let drawer = Drawer { model, palette, signals, remark, over: Arc::clone(&over) };
         let started = thread::Builder::new()
             .name("dashboard".to_owned())
             .spawn(move || drawer.run(terminal))
-            .inspect_err(|_| ratatui::restore());
+            .inspect_err(|_| restore());
         Ok(Self { over, drawer: Some(started?) })
     }
 
@@ -53,7 +55,7 @@ impl Screen {
         self.over.store(true, Ordering::Relaxed);
         // If it panicked, the terminal has been given back by then.
         let _ = drawer.join();
-        ratatui::restore();
+        restore();
     }
 }
 
@@ -61,6 +63,11 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.give_back();
     }
+}
+
+fn restore() {
+    ratatui::restore();
+    rescue::given_back();
 }
 
 struct Drawer {
@@ -118,7 +125,7 @@ impl Drawer {
     /// at once.
     fn interrupt(&self) {
         if self.signals.stop.swap(true, Ordering::Relaxed) {
-            ratatui::restore();
+            restore();
             std::process::exit(1);
         }
     }

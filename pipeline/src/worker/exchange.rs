@@ -6,7 +6,7 @@
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use resetscope_core::engine::{dissect_to, owner_of, shard_of};
-use resetscope_core::interval::Ledger;
+use resetscope_core::interval::{Ledger, Shed};
 use resetscope_core::limits::SHARDS;
 use resetscope_core::segment::{RstTexts, Segment};
 use resetscope_core::wire::Sink;
@@ -186,6 +186,7 @@ impl Desk {
             self.filling.push(parcel);
         }
         let mut ledger = Ledger::default();
+        ledger.lost(Shed::KernelDrop, cut.lost);
         let mut dealer = Dealer { parcels: &mut self.filling, owners: &self.owners, number: 0 };
         for (number, frame) in (batch.first_number()..).zip(batch.frames()) {
             dealer.number = number;

@@ -15,7 +15,7 @@ use crossbeam::channel::Sender;
 use crossbeam::utils::Backoff;
 use resetscope_core::engine::Engine;
 use resetscope_core::flow::table::NoMemory;
-use resetscope_core::interval::Interval;
+use resetscope_core::interval::{Interval, Ledger, Shed};
 use resetscope_core::judge::event::Judged;
 use resetscope_core::memory::Sighting;
 
@@ -138,6 +138,11 @@ pub fn run_alone(
         let Some(cut) = cut else { return };
         gauge.burst(batch.len(), || engine.push(batch.frames(), batch.first_number()));
         through += batch.len() as u64;
+        if cut.lost > 0 {
+            let mut ledger = Ledger::default();
+            ledger.lost(Shed::KernelDrop, cut.lost);
+            engine.count_frames(&ledger);
+        }
         if reporter.signal(engine, cut.signal, through) {
             return;
         }

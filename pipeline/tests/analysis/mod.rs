@@ -11,7 +11,7 @@ use resetscope::collect::{Sink, Summary};
 use resetscope::run::{Plan, run};
 use resetscope::sink;
 use resetscope::source::{
-    Batch, Damage, Fill, Input, Options, Progress, Source, SourceError, open,
+    Batch, Damage, Fill, Input, Oddity, Options, Progress, Source, SourceError, open,
 };
 use resetscope_core::engine::Config;
 use resetscope_core::judge::event::Event;
@@ -80,6 +80,8 @@ pub(crate) struct Outcome {
     pub(crate) events: Vec<u8>,
     /// What was damaged.
     pub(crate) damage: Vec<Damage>,
+    /// What was odd.
+    pub(crate) oddities: Vec<Oddity>,
 }
 
 impl Outcome {
@@ -113,7 +115,8 @@ impl Sink for Outcome {
 pub(crate) fn analyse(source: Box<dyn Source>, plan: &Plan) -> Outcome {
     let mut outcome = Outcome::default();
     let stop = Arc::new(AtomicBool::new(false));
-    outcome.damage = run(plan, source, &mut outcome, &stop, &|_| {}).unwrap();
+    let findings = run(plan, source, &mut outcome, &stop, &|_| {}).unwrap();
+    (outcome.damage, outcome.oddities) = (findings.damage, findings.oddities);
     outcome
 }
 
@@ -160,5 +163,13 @@ impl Source for Chopped {
 
     fn damage(&self) -> &[Damage] {
         self.inner.damage()
+    }
+
+    fn take_lost(&mut self) -> u64 {
+        self.inner.take_lost()
+    }
+
+    fn oddities(&self) -> Vec<Oddity> {
+        self.inner.oddities()
     }
 }

@@ -5,7 +5,9 @@
 
 pub(crate) mod oracle;
 
-use resetscope::source::{Batch, Damage, Fill, Input, Options, Progress, SourceError, open};
+use resetscope::source::{
+    Batch, Damage, Fill, Input, Oddity, Options, Progress, SourceError, open,
+};
 use std::io::Write;
 use std::path::Path;
 
@@ -23,6 +25,7 @@ pub(crate) struct Seen {
 pub(crate) struct Read {
     pub(crate) frames: Vec<Seen>,
     pub(crate) damage: Vec<Damage>,
+    pub(crate) oddities: Vec<Oddity>,
     pub(crate) progress: Progress,
 }
 
@@ -73,7 +76,8 @@ pub(crate) fn read_with(
     }
     assert_eq!(source.fill(&mut batch, u64::MAX)?, Fill::End);
     assert_eq!(source.peek_time(), None);
-    Ok(Read { frames, damage: source.damage().to_vec(), progress: source.progress() })
+    let (damage, oddities) = (source.damage().to_vec(), source.oddities());
+    Ok(Read { frames, damage, oddities, progress: source.progress() })
 }
 
 /// Byte order of what is written.
@@ -209,16 +213,33 @@ impl Ng {
         let mut body = order.u16(link).to_vec();
         body.extend([0, 0]);
         body.extend(order.u32(snap_len));
+        self.options(&mut body, options);
+        self.block(1, &body)
+    }
+
+    fn options(&self, body: &mut Vec<u8>, options: &[(u16, &[u8])]) {
+        body.resize(body.len().next_multiple_of(4), 0);
         for (code, value) in options {
-            body.extend(order.u16(*code));
-            body.extend(order.u16(value.len() as u16));
+            body.extend(self.order.u16(*code));
+            body.extend(self.order.u16(value.len() as u16));
             body.extend_from_slice(value);
             body.resize(body.len().next_multiple_of(4), 0);
         }
         if !options.is_empty() {
             body.extend([0; 4]);
         }
-        self.block(1, &body)
+    }
+
+    /// Statistics of an interface: counters by option.
+    pub(crate) fn statistics(&mut self, interface: u32, counters: &[(u16, u64)]) -> &mut Self {
+        let values: Vec<_> =
+            counters.iter().map(|(code, value)| (*code, self.order.u64(*value))).collect();
+        let options: Vec<(u16, &[u8])> =
+            values.iter().map(|(code, value)| (*code, &value[..])).collect();
+        let mut body = self.order.u32(interface).to_vec();
+        body.extend([0; 8]);
+        self.options(&mut body, &options);
+        self.block(5, &body)
     }
 
     /// An enhanced packet block.
@@ -229,9 +250,22 @@ impl Ng {
         wire_len: u32,
         bytes: &[u8],
     ) -> &mut Self {
+        self.packet_with(interface, units, wire_len, bytes, &[])
+    }
+
+    /// An enhanced packet block; options as code and value.
+    pub(crate) fn packet_with(
+        &mut self,
+        interface: u32,
+        units: u64,
+        wire_len: u32,
+        bytes: &[u8],
+        options: &[(u16, &[u8])],
+    ) -> &mut Self {
         let fields = [interface, (units >> 32) as u32, units as u32, bytes.len() as u32, wire_len];
         let mut body: Vec<u8> = fields.iter().flat_map(|field| self.order.u32(*field)).collect();
         body.extend_from_slice(bytes);
+        self.options(&mut body, options);
         self.block(6, &body)
     }
 
@@ -240,11 +274,12 @@ impl Ng {
         &mut self,
         interface: u16,
         units: u64,
+        drops: u16,
         wire_len: u32,
         bytes: &[u8],
     ) -> &mut Self {
         let mut body = self.order.u16(interface).to_vec();
-        body.extend(self.order.u16(0xffff));
+        body.extend(self.order.u16(drops));
         let fields = [(units >> 32) as u32, units as u32, bytes.len() as u32, wire_len];
         body.extend(fields.iter().flat_map(|field| self.order.u32(*field)));
         body.extend_from_slice(bytes);

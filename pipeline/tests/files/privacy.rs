@@ -1,10 +1,10 @@
 //! Masked addresses.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::analysis::lines;
-use super::{names, python, succeeds, text};
+use super::{names, python, resetscope, succeeds, text};
 
 const KEY: &str = "1522178d33a4cf80130a5b1649907d10d8988f837979652762574c2d2a842202";
 
@@ -61,6 +61,42 @@ fn no_output_names_an_address_of_the_capture() {
         capture.iter().flatten().copied().zip(masked.iter().flatten().copied()).collect();
     assert_eq!(pairs.len(), masks.len(), "each address has one mask, and each mask one address");
     assert!(pairs.iter().all(|(address, mask)| address.is_ipv4() == mask.is_ipv4()));
+}
+
+#[test]
+fn a_flow_is_found_by_what_is_printed_for_it_and_by_its_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let key = key();
+    let flows = |args: &[&str]| -> Vec<String> {
+        let events = succeeds(folder, &[&["explain", "--format", "json"], args].concat());
+        let end = |event: &serde_json::Value, address: &str, port: &str| {
+            let address: IpAddr = event[address].as_str().unwrap().parse().unwrap();
+            SocketAddr::new(address, event[port].as_u64().unwrap() as u16).to_string()
+        };
+        let flow = |event| [end(event, "src", "sport"), end(event, "dst", "dport")].join("-");
+        lines(events.as_bytes()).iter().map(flow).collect()
+    };
+    let (real, printed) = (flows(&[]), flows(&["--privacy", &key]));
+    let asked = |flow: &str, key: &str| {
+        let args = ["explain", "--privacy", key, "--packets", "1", "--flow", flow];
+        let output = resetscope(folder, &args);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let v4 = real.iter().position(|flow| !flow.contains('[')).unwrap();
+    let v6 = real.iter().position(|flow| flow.contains('[')).unwrap();
+    for which in [v4, v6] {
+        let (code, told) = asked(&printed[which], &key);
+        assert_eq!(code, Some(0), "{}", printed[which]);
+        assert_eq!(asked(&real[which], &key), (code, told.clone()));
+        for end in printed[which].split('-') {
+            assert!(told.contains(end), "{end} is not in {told}");
+        }
+        // Who has another key, or none, cannot ask by these masks.
+        assert_eq!(asked(&printed[which], &"07".repeat(32)).0, Some(1));
+        let output = resetscope(folder, &["explain", "--flow", &printed[which]]);
+        assert_eq!(output.status.code(), Some(1));
+    }
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! A tap on a terminal: the dashboard, its keys, and the terminal afterwards.
 
+use std::fs::File;
 use std::process::{Child, Command};
+use std::thread;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::io::ioctl_fionread;
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::net::Net;
@@ -48,6 +53,36 @@ fn a_terminal_shows_resets_as_they_come_and_is_given_back_with_the_last_summary(
         assert!(after.contains("resetscope: listening on tap"), "what was said: {after:?}");
         assert!(child.wait().unwrap().success());
         assert!(terminal.is_as_before());
+    }
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once_and_gives_the_terminal_back() {
+    let Some(net) = Net::new() else { return };
+    for (first, second) in [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::TERM)] {
+        // A reader that takes no more than a page keeps the program from ending by itself.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let pipe = File::options().read(true).write(true).open(&path).unwrap();
+        let room = fcntl_setpipe_size(&pipe, 4096).unwrap() as u64;
+        let mut terminal = Terminal::new(100, 30);
+        let mut child = monitor(&net, &terminal, &["--events", path.to_str().unwrap()]);
+        terminal.shows(TAKEN);
+        traffic::connections(&net, 2);
+        terminal.shows("no_listener");
+        assert!(!terminal.is_as_before());
+        kill_process(Pid::from_child(&child), first).unwrap();
+        while ioctl_fionread(&pipe).unwrap() < room {
+            assert!(child.try_wait().unwrap().is_none(), "the events fit into the pipe");
+            thread::yield_now();
+        }
+        terminal.forget();
+        kill_process(Pid::from_child(&child), second).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert!(terminal.is_as_before());
+        let rest = terminal.rest();
+        assert!(rest.contains(GIVEN_BACK) && rest.contains("\x1b[?25h"), "{rest:?}");
     }
 }
 

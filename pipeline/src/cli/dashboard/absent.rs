@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use resetscope_core::judge::event::Event;
@@ -17,6 +19,15 @@ pub(crate) struct Dashboard(Infallible);
 
 /// Never there.
 pub(crate) struct Feed(Infallible);
+
+/// Has nothing to give back.
+///
+/// # Errors
+/// Never.
+#[expect(clippy::unnecessary_wraps, reason = "the dashboard's may fail")]
+pub(crate) fn give_back_on_signals(_: &Arc<AtomicBool>) -> io::Result<()> {
+    Ok(())
+}
 
 pub(super) fn start_on(
     _: &Config,

@@ -8,6 +8,7 @@
 mod crypto_pan;
 mod key;
 
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
@@ -25,6 +26,13 @@ const TEXT: &[u8] = b"(masked)";
 /// Masks addresses with a key.
 pub struct Mask(CryptoPan);
 
+impl fmt::Debug for Mask {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mask").finish_non_exhaustive()
+    }
+}
+
 impl Mask {
     /// With the key that `given` is, or that the file of this name holds: 64 hexadecimal digits, or in
     /// a file 32 bytes.
@@ -40,11 +48,7 @@ impl Mask {
     #[must_use]
     pub fn event(&self, event: &Event) -> Event {
         let mut masked = *event;
-        let address = |side| match self.0.mask(event.key.ip(side)) {
-            IpAddr::V4(v4) => mapped(v4.octets()),
-            IpAddr::V6(v6) => v6.octets(),
-        };
-        masked.key = FlowKey { addr: [address(0), address(1)], ..event.key };
+        masked.key = self.sides(&event.key);
         if event.text_len > 0 {
             masked.text.fill(0);
             masked.text_len = 0;
@@ -54,6 +58,22 @@ impl Mask {
             }
         }
         masked
+    }
+
+    /// The canonical key of what `key` is printed as.
+    #[must_use]
+    pub fn key(&self, key: &FlowKey) -> FlowKey {
+        let FlowKey { addr: [a, b], port: [from, to], domain, .. } = self.sides(key);
+        FlowKey::new((a, from), (b, to), domain).0
+    }
+
+    /// The key with masked addresses, each on its side.
+    fn sides(&self, key: &FlowKey) -> FlowKey {
+        let address = |side| match self.0.mask(key.ip(side)) {
+            IpAddr::V4(v4) => mapped(v4.octets()),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        FlowKey { addr: [address(0), address(1)], ..*key }
     }
 
     /// The summary with masked addresses.

@@ -1,8 +1,10 @@
 //! Runs of enhanced packet blocks, which are nearly all of every pcapng file: walked without a
 //! branch per kind of trouble. Whatever is not a whole and sound packet before the limit ends the
-//! run and is left to the careful walk, which knows what to say about it.
+//! run and is left to the careful walk, which knows what to say about it; so is one that tells of
+//! others lost.
 
 use super::interface::Interface;
+use super::losses;
 use super::{BLOCK_BYTES_MAX, PACKET_ENHANCED, PACKET_HEAD_BYTES};
 use crate::source::batch::Slot;
 use crate::source::prefetch::{AHEAD_BYTES, prefetch};
@@ -50,6 +52,10 @@ pub(super) fn run<const BIG: bool>(
             && total <= BLOCK_BYTES_MAX;
         let end = at + total;
         if !sound || end > bytes.len() || read_u32(bytes, end - 4, BIG) as usize != total {
+            break;
+        }
+        let behind = at + PACKET_HEAD_BYTES + (captured as usize).next_multiple_of(4);
+        if losses::in_options(bytes.get(behind..end - 4).unwrap_or_default(), BIG) > 0 {
             break;
         }
         let Some(interface) = interfaces.get(read_u32(head, 8, BIG) as usize) else { break };

@@ -1,12 +1,12 @@
 //! Interface description blocks: link type, snapshot length, and how the interface counts time.
 
+use super::options::Options;
 use super::time::Clock;
 use crate::source::walk::{read_u16, read_u32, read_u64};
 
 /// What stands before the options, the framing included.
 const FIXED_BYTES: usize = 16;
 
-const OPTION_END: u16 = 0;
 const OPTION_TIME_RESOLUTION: u16 = 9;
 const OPTION_TIME_OFFSET: u16 = 14;
 
@@ -30,19 +30,10 @@ impl Interface {
             return Err("an interface description is shorter than its fixed fields".into());
         };
         let mut clock = Clock::DEFAULT;
-        let mut options = block.get(FIXED_BYTES..end).unwrap_or_default();
-        while options.len() >= 4 {
-            let code = read_u16(options, 0, big);
-            let length = usize::from(read_u16(options, 2, big));
-            if code == OPTION_END {
-                break;
-            }
-            let Some(value) = options.get(4..4 + length) else {
-                return Err(format!(
-                    "option {code} of an interface description says {length} bytes and {} follow",
-                    options.len() - 4
-                ));
-            };
+        let options = block.get(FIXED_BYTES..end).unwrap_or_default();
+        for option in Options::new(options, big) {
+            let (code, value) =
+                option.map_err(|what| format!("in an interface description, {what}"))?;
             match (code, value) {
                 (OPTION_TIME_RESOLUTION, &[resolution]) => {
                     clock = clock.with_resolution(resolution);
@@ -52,8 +43,6 @@ impl Interface {
                 }
                 _ => {}
             }
-            // Values are padded to 4 bytes; the padding of the last one is sometimes left out.
-            options = options.get(4 + length.next_multiple_of(4)..).unwrap_or_default();
         }
         Ok(Self { link: read_u16(block, 8, big), snap_len: read_u32(block, 12, big), clock })
     }

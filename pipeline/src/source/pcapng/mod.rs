@@ -1,19 +1,24 @@
 //! The pcapng format: sections of blocks, each section with its own byte order and interfaces
 //! (draft-ietf-opsawg-pcapng).
 //!
-//! Blocks that carry packets, interfaces and sections are read; all others (name resolution,
-//! statistics, decryption secrets, custom and unknown ones) are stepped over by their length.
+//! Blocks that carry packets, interfaces, their statistics and sections are read; all others (name
+//! resolution, decryption secrets, custom and unknown ones) are stepped over by their length.
 //! Section lengths are not needed, blocks follow each other in any case.
 
 mod enhanced;
 mod interface;
+mod losses;
+mod options;
 mod time;
+mod undescribed;
 
 use super::batch::Slot;
 use super::memory::RECORD_BYTES_MAX;
 use super::walk::{Room, Stop, Walked, read_u16, read_u32};
 pub(super) use enhanced::Packets;
 use interface::Interface;
+use losses::Losses;
+pub(super) use undescribed::Undescribed;
 
 /// The type of a section header block reads the same in both byte orders.
 pub(super) const SECTION_TYPE: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -27,6 +32,7 @@ const INTERFACE: u32 = 1;
 /// The obsolete packet block.
 const PACKET_OLD: u32 = 2;
 const PACKET_SIMPLE: u32 = 3;
+const STATISTICS: u32 = 5;
 const PACKET_ENHANCED: u32 = 6;
 
 /// Type and length at the head, length at the tail.
@@ -45,8 +51,12 @@ const INTERFACES_MAX: usize = 1 << 16;
 pub(super) struct Sections {
     big: bool,
     interfaces: Vec<Interface>,
+    losses: Losses,
+    undescribed: Undescribed,
     /// Time of the packet before, for blocks that carry none.
     last_ns: u64,
+    /// Packets that got their time so, if that was a time.
+    borrowed: u64,
     /// Bytes of a block being stepped over that are still to come.
     skip: usize,
 }
@@ -86,6 +96,9 @@ struct Packet {
     slot: Slot,
     /// Where its bytes begin, counted from the block.
     data_at: usize,
+    interface: u32,
+    /// Packets that were lost before it.
+    lost: u64,
 }
 
 impl Sections {
@@ -98,6 +111,7 @@ impl Sections {
     /// of enhanced packet blocks at speed, everything else block by block.
     pub(super) fn walk(&mut self, bytes: &[u8], mut at: usize, room: Room<'_>) -> Walked {
         let Room { slots, memory, limit_ns, scouted } = room;
+        let begin = at;
         let mut frames = 0;
         loop {
             if self.skip > 0 {
@@ -141,6 +155,15 @@ impl Sections {
                 let offset = (at + packet.data_at) as u64;
                 *slot = Slot { offset, memory, ..packet.slot };
                 frames += 1;
+                // One that has 0 from the one before it shows by that.
+                self.borrowed += u64::from(block.kind == PACKET_SIMPLE && packet.slot.time_ns > 0);
+                match self.interfaces.get(packet.interface as usize) {
+                    Some(_) => self.losses.before_packet(packet.interface, packet.lost),
+                    None => {
+                        let described = self.interfaces.len();
+                        self.undescribed.skip(packet.interface, described, at - begin);
+                    }
+                }
             }
             at += total;
         }
@@ -193,11 +216,15 @@ impl Sections {
     #[inline]
     fn read(&mut self, block: &Block<'_>) -> Result<Option<Packet>, String> {
         match block.kind {
-            PACKET_ENHANCED => self.packet(block, read_u32(block.bytes, 8, self.big)).map(Some),
-            PACKET_OLD => self.packet(block, read_u16(block.bytes, 8, self.big).into()).map(Some),
+            PACKET_ENHANCED => self.enhanced_packet(block).map(Some),
+            PACKET_OLD => self.old_packet(block).map(Some),
             PACKET_SIMPLE => self.simple_packet(block).map(Some),
             SECTION => self.section(block).map(|()| None),
             INTERFACE => self.interface(block).map(|()| None),
+            STATISTICS => {
+                self.losses.statistics(block.bytes, self.big);
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }
@@ -212,6 +239,7 @@ impl Sections {
             let minor = read_u16(block.bytes, 14, self.big);
             return Err(format!("a section is of pcapng version {major}.{minor}, not 1.x"));
         }
+        self.settle();
         self.interfaces.clear();
         Ok(())
     }
@@ -221,16 +249,30 @@ impl Sections {
             return Err(format!("a section describes more than {INTERFACES_MAX} interfaces"));
         }
         self.interfaces.push(Interface::parse(block.bytes, self.big)?);
+        self.losses.describe();
         Ok(())
     }
 
-    /// Reads an enhanced packet block, or an obsolete one: their fields stand in the same places.
     #[inline]
-    fn packet(&self, block: &Block<'_>, interface: u32) -> Result<Packet, String> {
+    fn enhanced_packet(&self, block: &Block<'_>) -> Result<Packet, String> {
+        let packet = self.packet(block, read_u32(block.bytes, 8, self.big))?;
+        let behind = PACKET_HEAD_BYTES + (packet.slot.cap_len as usize).next_multiple_of(4);
+        let options = block.bytes.get(behind..block.bytes.len() - 4).unwrap_or_default();
+        Ok(Packet { lost: losses::in_options(options, self.big), ..packet })
+    }
+
+    fn old_packet(&self, block: &Block<'_>) -> Result<Packet, String> {
+        let packet = self.packet(block, read_u16(block.bytes, 8, self.big).into())?;
+        let lost = losses::in_old_packet(read_u16(block.bytes, 10, self.big));
+        Ok(Packet { lost, ..packet })
+    }
+
+    /// Reads what an enhanced packet block and an obsolete one have in the same places.
+    #[inline]
+    fn packet(&self, block: &Block<'_>, number: u32) -> Result<Packet, String> {
         let Some(held) = block.bytes.len().checked_sub(PACKET_HEAD_BYTES + 4) else {
             return Err("a packet block is shorter than its fixed fields".into());
         };
-        let interface = self.known(interface)?;
         let high = read_u32(block.bytes, 12, self.big);
         let low = read_u32(block.bytes, 16, self.big);
         let captured = read_u32(block.bytes, 20, self.big);
@@ -242,14 +284,20 @@ impl Sections {
         }
         let units = u64::from(high) << 32 | u64::from(low);
         let slot = Slot {
-            time_ns: interface.clock.to_ns(units),
             offset: 0,
             cap_len: captured,
             wire_len: original.max(captured),
-            link: interface.link,
             memory: 0,
+            ..match self.interfaces.get(number as usize) {
+                Some(interface) => Slot {
+                    time_ns: interface.clock.to_ns(units),
+                    link: interface.link,
+                    ..Slot::default()
+                },
+                None => self.of_undescribed(),
+            }
         };
-        Ok(Packet { slot, data_at: PACKET_HEAD_BYTES })
+        Ok(Packet { slot, data_at: PACKET_HEAD_BYTES, interface: number, lost: 0 })
     }
 
     /// Reads a simple packet block: the section's first interface, no time, and a captured length
@@ -258,29 +306,46 @@ impl Sections {
         let Some(held) = block.bytes.len().checked_sub(SIMPLE_HEAD_BYTES + 4) else {
             return Err("a simple packet block is shorter than its fixed fields".into());
         };
-        let interface = self.known(0)?;
         let original = read_u32(block.bytes, 8, self.big);
-        let snapshot = if interface.snap_len == 0 { u32::MAX } else { interface.snap_len };
+        let interface = self.interfaces.first();
+        let link = interface.map_or(undescribed::LINK, |interface| interface.link);
+        let snapshot = interface.map(|interface| interface.snap_len).filter(|length| *length > 0);
+        let snapshot = snapshot.unwrap_or(u32::MAX);
         let held = u32::try_from(held).unwrap_or(u32::MAX);
         let slot = Slot {
             time_ns: self.last_ns,
             offset: 0,
             cap_len: original.min(snapshot).min(held),
             wire_len: original,
-            link: interface.link,
+            link,
             memory: 0,
         };
-        Ok(Packet { slot, data_at: SIMPLE_HEAD_BYTES })
+        Ok(Packet { slot, data_at: SIMPLE_HEAD_BYTES, interface: 0, lost: 0 })
     }
 
-    #[inline]
-    fn known(&self, interface: u32) -> Result<&Interface, String> {
-        self.interfaces.get(interface as usize).ok_or_else(|| {
-            format!(
-                "a packet names interface {interface}, and {} are described before it",
-                self.interfaces.len()
-            )
-        })
+    /// What stands for the time and the link type of a packet that lack a description.
+    fn of_undescribed(&self) -> Slot {
+        Slot { time_ns: self.last_ns, link: undescribed::LINK, ..Slot::default() }
+    }
+
+    /// Counts what the statistics of the section say: it has ended, or the input has.
+    pub(super) fn settle(&mut self) {
+        self.losses.settle();
+    }
+
+    /// Packets so far that have the time of the one before them for want of one of their own.
+    pub(super) const fn borrowed(&self) -> u64 {
+        self.borrowed
+    }
+
+    /// Packets of interfaces that no block describes.
+    pub(super) const fn undescribed(&mut self) -> &mut Undescribed {
+        &mut self.undescribed
+    }
+
+    /// Packets that the capture says it lost, since the last call.
+    pub(super) fn take_lost(&mut self) -> u64 {
+        self.losses.take()
     }
 
     /// Says what is missing when the input ends here, with these bytes of a block there; `None`

@@ -1,0 +1,172 @@
+//! What is odd about inputs and yet no damage: all that can be read was read, but verdicts may be
+//! weaker for it.
+
+use super::batch::Slot;
+use super::error::shown;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A packet this much earlier than the one before it in the same input, in nanoseconds, is no mere
+/// disorder between the queues or cores that recorded them.
+const STEP_BACK_NS: u64 = 1_000_000_000;
+
+/// What one input showed beside its frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Packets that it says were lost while it was recorded.
+    pub(super) lost: u64,
+    /// Packets without a time of their own.
+    pub(super) timeless: u64,
+    /// Steps back in time.
+    pub(super) steps_back: u64,
+    /// The largest of them, in nanoseconds.
+    pub(super) step_back_ns: u64,
+    /// Something else follows its compressed data.
+    pub(super) garbage: bool,
+}
+
+/// Watches the times of an input's packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
+    last_ns: u64,
+    zeros: u64,
+    steps_back: u64,
+    step_back_ns: u64,
+}
+
+impl Times {
+    /// Looks at the next packets.
+    #[inline]
+    pub(super) fn watch(&mut self, slots: &[Slot]) {
+        for slot in slots {
+            // No recorder was at work in the first nanosecond of 1970.
+            if slot.time_ns == 0 {
+                self.zeros += 1;
+                continue;
+            }
+            let step_ns = self.last_ns.saturating_sub(slot.time_ns);
+            self.steps_back += u64::from(step_ns > STEP_BACK_NS);
+            self.step_back_ns = self.step_back_ns.max(step_ns);
+            self.last_ns = slot.time_ns;
+        }
+    }
+
+    /// What was seen, of an input of whose packets `borrowed` have the time of the one before them
+    /// for want of one of their own.
+    pub(super) fn counts(self, borrowed: u64) -> Counts {
+        Counts {
+            lost: 0,
+            garbage: false,
+            timeless: self.zeros + borrowed,
+            steps_back: self.steps_back,
+            step_back_ns: if self.steps_back > 0 { self.step_back_ns } else { 0 },
+        }
+    }
+}
+
+/// Something odd about one input or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oddity {
+    /// The first input concerned; `-` is standard input.
+    pub path: PathBuf,
+    /// How many more are concerned.
+    pub others: usize,
+    /// What it is.
+    pub about: About,
+}
+
+/// What is odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum About {
+    /// Whoever recorded it lost packets.
+    Lost {
+        /// How many, in all inputs concerned.
+        packets: u64,
+    },
+    /// Packets carry no time, or 0.
+    Timeless {
+        /// How many, in all inputs concerned.
+        packets: u64,
+    },
+    /// Times run backwards by more than a second within an input.
+    Backwards {
+        /// How often, in all inputs concerned.
+        times: u64,
+        /// The largest step, in nanoseconds.
+        most_ns: u64,
+    },
+    /// Something that is not compressed follows the compressed data.
+    Garbage,
+}
+
+impl fmt::Display for Oddity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", shown(&self.path))?;
+        match self.others {
+            0 => {}
+            1 => write!(f, " and 1 other input")?,
+            others => write!(f, " and {others} other inputs")?,
+        }
+        match self.about {
+            About::Garbage => write!(f, ": trailing garbage ignored behind the compressed data"),
+            About::Lost { packets } => write!(
+                f,
+                ": {} lost while this was recorded, as the capture itself says; verdicts may rest \
+                 on gaps",
+                Packets(packets, "was", "were")
+            ),
+            About::Timeless { packets } => write!(
+                f,
+                ": {} no time; verdicts that rest on times (idle, latency, timers, races) may be \
+                 wrong",
+                Packets(packets, "carries", "carry")
+            ),
+            About::Backwards { times, most_ns } => {
+                let most = humantime::format_duration(Duration::from_secs(most_ns / 1_000_000_000));
+                let often = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+                write!(
+                    f,
+                    ": time runs backwards {often}, by up to {most}; verdicts that rest on times \
+                     across such a step may be wrong"
+                )
+            }
+        }
+    }
+}
+
+/// A number of packets, with what one does and what several do.
+struct Packets(u64, &'static str, &'static str);
+
+impl fmt::Display for Packets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => write!(f, "1 packet {}", self.1),
+            packets => write!(f, "{packets} packets {}", self.2),
+        }
+    }
+}
+
+/// One oddity of each kind, from what each input showed.
+pub(super) fn oddities(odd: &[(PathBuf, Counts)]) -> Vec<Oddity> {
+    let most_ns = odd.iter().map(|(_, odd)| odd.step_back_ns).max().unwrap_or(0);
+    let lost = sum(odd, |odd| odd.lost, |packets| About::Lost { packets });
+    let timeless = sum(odd, |odd| odd.timeless, |packets| About::Timeless { packets });
+    let backwards = sum(odd, |odd| odd.steps_back, |times| About::Backwards { times, most_ns });
+    let garbage = sum(odd, |odd| odd.garbage.into(), |_| About::Garbage);
+    [garbage, lost, timeless, backwards].into_iter().flatten().collect()
+}
+
+/// What is to be said of what `count` counts, if any input has some of it.
+fn sum(
+    odd: &[(PathBuf, Counts)],
+    count: impl Fn(&Counts) -> u64,
+    about: impl Fn(u64) -> About,
+) -> Option<Oddity> {
+    let mut concerned = odd.iter().map(|(path, odd)| (path, count(odd))).filter(|(_, n)| *n > 0);
+    let (path, first) = concerned.next()?;
+    let (others, sum) =
+        concerned.fold((0, first), |(others, sum), (_, n)| (others + 1, sum.saturating_add(n)));
+    Some(Oddity { path: path.clone(), others, about: about(sum) })
+}

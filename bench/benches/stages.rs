@@ -142,7 +142,7 @@ fn judging(c: &mut Criterion) {
         b.iter(|| {
             let mut settler = Settler::default();
             for event in black_box(&events) {
-                settler.event((), *event);
+                settler.event((), event);
                 while let Some(settled) = settler.settled(false) {
                     black_box(settled);
                 }

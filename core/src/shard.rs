@@ -5,7 +5,7 @@
 
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
-use crate::flow::prefetch::{self, LINE};
+use crate::flow::prefetch;
 use crate::flow::record::{FlowRecord, elapsed, ended, micros, seen, state};
 use crate::flow::table::{AGE_MAX, Class, FlowTable, Slot};
 use crate::interval::histogram::Metric;
@@ -149,10 +149,7 @@ impl Shard {
         if ahead < self.tail
             && let Some(event) = self.ring.get(self.place(ahead))
         {
-            let start = std::ptr::from_ref(event).cast::<u8>();
-            (0..size_of::<OpenEvent>()).step_by(LINE).for_each(|at| {
-                prefetch::line(start.wrapping_add(at));
-            });
+            prefetch::value(event);
         }
         let soon = self.head + EVENTS_AHEAD / 2;
         if soon < self.tail

@@ -31,3 +31,10 @@ pub fn line(address: *const u8) {
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     let _ = address;
 }
+
+/// Asks for all lines of `value`.
+#[inline(always)]
+pub fn value<T>(value: &T) {
+    let start = std::ptr::from_ref(value).cast::<u8>();
+    (0..size_of::<T>()).step_by(LINE).for_each(|at| line(start.wrapping_add(at)));
+}

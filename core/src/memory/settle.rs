@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::ops::Deref;
 
+use crate::flow::prefetch;
 use crate::judge::event::{Event, Judged};
 use crate::judge::facts::Stage;
 use crate::judge::form::Form;
@@ -14,6 +15,10 @@ use crate::judge::{event_of, is_settled_by_memory};
 use crate::limits::{COHORT_NS, ENDINGS_MAX, SETTLE_NS, SETTLING_MAX};
 
 use super::{Endpoint, HostKey, Memory, Sighting, endpoint, host};
+
+/// How many events ahead of its turn an event's memory is asked for: it has waited long enough to
+/// have left the caches.
+const EVENTS_AHEAD: usize = 8;
 
 /// A connection that its host ended without being asked, as a candidate for a cohort.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +94,9 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
             return None;
         }
         let (tag, judged) = self.waiting.pop_front()?;
+        if let Some((_, soon)) = self.waiting.get(EVENTS_AHEAD) {
+            prefetch::value(&**soon);
+        }
         let keep_ns = judged.open.rst.time_ns.saturating_sub(COHORT_NS);
         while self.endings.front().is_some_and(|ending| ending.time_ns < keep_ns) {
             self.endings.pop_front();

@@ -8,6 +8,7 @@ use std::collections::BinaryHeap;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use resetscope_core::flow::prefetch;
 use resetscope_core::judge::event::Judged;
 use resetscope_core::memory::Sighting;
 
@@ -33,7 +34,13 @@ impl Delivered {
     /// The events of a message.
     pub(super) fn each(events: Vec<Judged>) -> impl Iterator<Item = Self> {
         let message = Rc::new(events);
-        (0..message.len()).map(move |index| Self { message: Rc::clone(&message), index })
+        (0..message.len()).map(move |index| {
+            // The worker has just written them: they come from its core's caches.
+            if let Some(soon) = message.get(index + EVENTS_AHEAD) {
+                prefetch::value(soon);
+            }
+            Self { message: Rc::clone(&message), index }
+        })
     }
 }
 
@@ -44,6 +51,9 @@ impl Deref for Delivered {
         &self.message[self.index]
     }
 }
+
+/// How many events ahead of its turn an event's memory is asked for.
+const EVENTS_AHEAD: usize = 8;
 
 /// What a worker reports.
 pub(super) enum Item {

@@ -184,10 +184,10 @@ impl Engine {
         }
     }
 
-    /// Whether events or sightings wait to be drained.
+    /// Events and sightings that wait to be drained. Some thousands may: see [`Config::events`].
     #[must_use]
-    pub const fn has_events(&self) -> bool {
-        !self.events.is_empty() || !self.sightings.is_empty()
+    pub const fn waiting(&self) -> usize {
+        self.events.len() + self.sightings.len()
     }
 
     /// The events judged since the last call, in no particular order.

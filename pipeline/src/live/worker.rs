@@ -13,6 +13,7 @@ use resetscope_core::interval::Ledger;
 use super::clock::{Clock, nanoseconds};
 use super::report::Reporter;
 use crate::feed::Span;
+use crate::worker::REPORT_MIN;
 
 /// The longest sleep: orders and the clock get their turn this often even without packets.
 const NAP: Duration = Duration::from_millis(50);
@@ -168,7 +169,7 @@ impl<I: Intake> Worker<I> {
             self.count_losses();
             self.due_ns = now_ns + ADVANCE_NS;
         }
-        if due || self.engine.has_events() {
+        if due || self.engine.waiting() >= REPORT_MIN {
             self.reporter.report(&mut self.engine, now_ns);
         }
         if busy { Turn::Busy } else { Turn::Idle }

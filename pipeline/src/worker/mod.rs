@@ -29,6 +29,10 @@ use gauge::Gauge;
 /// Frames of a batch: small enough that its segments stay in the second-level cache.
 pub const BATCH_FRAMES: usize = 1024;
 
+/// Events and sightings that are worth a message of their own: waking the collector takes
+/// microseconds. Fewer wait for the next advance of the clocks; nothing could be settled before that.
+pub const REPORT_MIN: usize = 1024;
+
 /// What a worker tells the collector.
 pub enum Message {
     /// Events judged during interval `seq`.
@@ -93,7 +97,7 @@ impl Reporter {
     fn signal(&mut self, engine: &mut Engine, signal: Signal, through: u64) -> bool {
         match signal {
             Signal::Go => {
-                if engine.has_events() {
+                if engine.waiting() >= REPORT_MIN {
                     self.events(engine, through);
                 }
                 false

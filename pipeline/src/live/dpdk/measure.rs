@@ -18,6 +18,7 @@ use crate::live::clock::Clock;
 use crate::live::steer::{Dealer, Full, Inbox};
 use crate::live::tap::pin;
 use crate::live::worker::{Intake, Turn};
+use crate::worker::REPORT_MIN;
 
 /// Time between two advances of all shards' clocks, in nanoseconds: that of a live worker.
 const ADVANCE_NS: u64 = 250_000_000;
@@ -207,7 +208,7 @@ fn look_after(engine: &mut Engine, last_ns: u64, due_ns: &mut u64) {
         engine.advance(last_ns);
         *due_ns = last_ns + ADVANCE_NS;
     }
-    if engine.has_events() {
+    if engine.waiting() >= REPORT_MIN {
         drop(engine.drain_events());
         drop(engine.drain_sightings());
     }

@@ -129,7 +129,8 @@ pub struct AfPacket {
     pub promiscuous: bool,
     /// Memory of each worker's ring, in MiB.
     pub ring_mib: Within<1, 2048>,
-    /// Memory of a block of the ring, in KiB: a power of two.
+    /// Memory of a block of the ring, in KiB: a power of two, and whole pages of any processor
+    /// (aarch64 has pages of up to 64 KiB).
     pub block_kib: Within<64, 16_384>,
     /// Milliseconds until a block is handed over that is not full.
     pub block_timeout_ms: Within<1, 1000>,

@@ -4,8 +4,9 @@
 //! A way's tag tells almost always whether a looked-for key can be there; its coarse age and class
 //! are all that eviction asks. So neither a miss nor the choice of a victim touches a record.
 
-#![expect(unsafe_code, reason = "vector loads take pointers")]
+#![expect(unsafe_code, reason = "a bucket says of itself that zeros are a value of it")]
 
+use super::lanes;
 use super::slab::Zeroable;
 
 /// Flows a bucket has room for.
@@ -225,161 +226,12 @@ impl Bucket {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod lanes {
-    //! The 16 ways side by side in vector registers.
-
-    use super::{WAYS, Ways, sse2};
-
-    #[inline(always)]
-    pub(super) fn equal(tags: &[u16; WAYS], tag: u16) -> Ways {
-        // SAFETY: every x86-64 has SSE2.
-        unsafe { sse2::equal(tags, tag) }
-    }
-
-    #[inline(always)]
-    pub(super) fn older_than(used: &[u8; WAYS], limit: u8, tick: u8) -> Ways {
-        // SAFETY: every x86-64 has SSE2.
-        unsafe { sse2::older_than(used, limit, tick) }
-    }
-
-    #[inline(always)]
-    pub(super) fn oldest(used: &[u8; WAYS], ways: Ways, tick: u8) -> (u8, Ways) {
-        // SAFETY: every x86-64 has SSE2.
-        unsafe { sse2::oldest(used, ways, tick) }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod sse2 {
-    //! [`super::lanes`] in SSE2.
-
-    use super::{WAYS, Ways};
-    use core::arch::x86_64::{
-        __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpeq_epi16, _mm_cvtsi128_si32,
-        _mm_loadu_si128, _mm_max_epu8, _mm_movemask_epi8, _mm_packs_epi16, _mm_set1_epi8,
-        _mm_set1_epi16, _mm_set1_epi64x, _mm_setzero_si128, _mm_srli_si128, _mm_sub_epi8,
-        _mm_subs_epu8, _mm_unpacklo_epi64,
-    };
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    pub(super) fn equal(tags: &[u16; WAYS], tag: u16) -> Ways {
-        let wanted = _mm_set1_epi16(tag.cast_signed());
-        let halves = tags.as_ptr().cast::<__m128i>();
-        // SAFETY: two loads of 16 bytes, alignment not assumed, from an array of 32.
-        let (low, high) = unsafe { (_mm_loadu_si128(halves), _mm_loadu_si128(halves.add(1))) };
-        let hits = _mm_packs_epi16(_mm_cmpeq_epi16(low, wanted), _mm_cmpeq_epi16(high, wanted));
-        _mm_movemask_epi8(hits) as Ways
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn ages(used: &[u8; WAYS], tick: u8) -> __m128i {
-        // SAFETY: one load of 16 bytes, alignment not assumed, from an array of 16.
-        let used = unsafe { _mm_loadu_si128(used.as_ptr().cast::<__m128i>()) };
-        _mm_sub_epi8(_mm_set1_epi8(tick.cast_signed()), used)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    pub(super) fn older_than(used: &[u8; WAYS], limit: u8, tick: u8) -> Ways {
-        let excess = _mm_subs_epu8(ages(used, tick), _mm_set1_epi8(limit.cast_signed()));
-        !(_mm_movemask_epi8(_mm_cmpeq_epi8(excess, _mm_setzero_si128())) as Ways)
-    }
-
-    /// 0xff in the bytes whose bit is set in `ways`.
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    fn spread(ways: Ways) -> __m128i {
-        let [low, high] = ways.to_le_bytes();
-        let bytes =
-            _mm_unpacklo_epi64(_mm_set1_epi8(low.cast_signed()), _mm_set1_epi8(high.cast_signed()));
-        let bits = _mm_set1_epi64x(0x8040_2010_0804_0201_u64.cast_signed());
-        _mm_cmpeq_epi8(_mm_and_si128(bytes, bits), bits)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse2")]
-    pub(super) fn oldest(used: &[u8; WAYS], ways: Ways, tick: u8) -> (u8, Ways) {
-        let ages = _mm_and_si128(ages(used, tick), spread(ways));
-        let top = _mm_max_epu8(ages, _mm_srli_si128::<8>(ages));
-        let top = _mm_max_epu8(top, _mm_srli_si128::<4>(top));
-        let top = _mm_max_epu8(top, _mm_srli_si128::<2>(top));
-        let top = _mm_max_epu8(top, _mm_srli_si128::<1>(top));
-        let age = _mm_cvtsi128_si32(top) as u8;
-        let equal = _mm_cmpeq_epi8(ages, _mm_set1_epi8(age.cast_signed()));
-        (age, _mm_movemask_epi8(equal) as Ways & ways)
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-use scalar as lanes;
-
-#[cfg(any(test, not(target_arch = "x86_64")))]
-mod scalar {
-    //! The same, one way after the other: for other processors, and the reference in tests.
-
-    use super::{WAYS, Ways};
-
-    fn those<T: Copy>(lanes: &[T; WAYS], wanted: impl Fn(T) -> bool) -> Ways {
-        lanes
-            .iter()
-            .enumerate()
-            .fold(0, |ways, (way, &lane)| ways | Ways::from(wanted(lane)) << way)
-    }
-
-    pub(super) fn equal(tags: &[u16; WAYS], tag: u16) -> Ways {
-        those(tags, |t| t == tag)
-    }
-
-    pub(super) fn older_than(used: &[u8; WAYS], limit: u8, tick: u8) -> Ways {
-        those(used, |u| tick.wrapping_sub(u) > limit)
-    }
-
-    pub(super) fn oldest(used: &[u8; WAYS], ways: Ways, tick: u8) -> (u8, Ways) {
-        let masked = |way: usize| ways >> way & 1 != 0;
-        let age = used
-            .iter()
-            .enumerate()
-            .filter(|&(way, _)| masked(way))
-            .map(|(_, u)| tick.wrapping_sub(*u))
-            .max()
-            .unwrap_or(0);
-        (age, those(used, |u| tick.wrapping_sub(u) == age) & ways)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{AGE_MAX, Bucket, Class, WAYS, lanes, scalar, tag};
+    use super::{AGE_MAX, Bucket, Class, WAYS, tag};
     use proptest::prelude::*;
 
     proptest! {
-        #[test]
-        fn vector_lanes_agree_with_the_scalar_reference(
-            tags in prop::array::uniform16(0u16..6),
-            used: [u8; WAYS],
-            ways: u16,
-            wanted in 0u16..6,
-            limit: u8,
-            tick: u8,
-        ) {
-            prop_assert_eq!(lanes::equal(&tags, wanted), scalar::equal(&tags, wanted));
-            prop_assert_eq!(
-                lanes::older_than(&used, limit, tick),
-                scalar::older_than(&used, limit, tick)
-            );
-            prop_assert_eq!(lanes::oldest(&used, ways, tick), scalar::oldest(&used, ways, tick));
-        }
-
-        #[test]
-        fn vector_lanes_compare_all_sixteen_bits(tags: [u16; WAYS], way in 0..WAYS, bit in 0..16) {
-            let near = tags[way] ^ 1u16 << bit;
-            prop_assert_eq!(lanes::equal(&tags, tags[way]), scalar::equal(&tags, tags[way]));
-            prop_assert_eq!(lanes::equal(&tags, near), scalar::equal(&tags, near));
-        }
-
         #[test]
         fn ways_keep_what_was_put_into_them(
             moves in prop::collection::vec((0..WAYS, 1u16.., 0usize..4, any::<u8>(), any::<bool>()), 0..60)

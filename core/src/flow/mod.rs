@@ -4,6 +4,7 @@ mod bucket;
 mod direction;
 pub mod hash;
 pub mod key;
+mod lanes;
 pub mod prefetch;
 pub mod record;
 mod slab;

@@ -392,7 +392,7 @@ fn interface_request(
         return Err(io::ErrorKind::InvalidInput.into());
     }
     for (to, from) in asked.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed();
+        *to = libc::c_char::from_ne_bytes([from]);
     }
     // SAFETY: both requests read the name and write one member of the live structure.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), request, &raw mut asked) };

@@ -63,7 +63,7 @@ pub(crate) fn tun(name: &str) -> io::Result<File> {
     // SAFETY: a structure of integers and bytes, for which all zero is valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed();
+        *to = libc::c_char::from_ne_bytes([from]);
     }
     request.ifr_ifru.ifru_flags = libc::IFF_TUN as i16 | NO_INFORMATION;
     // SAFETY: the request reads the live structure.

@@ -15,6 +15,15 @@ pub fn advise(engine: &Engine) {
     let _ = unsafe { madvise(region.start.cast_mut().cast(), region.len, Advice::LinuxHugepage) };
 }
 
+/// Asks the kernel not to put an engine's tables on huge pages, as the allocator asks it to do with
+/// all large memory: a short capture uses little of them, and clearing all of it would take longer
+/// than reading the capture, let alone the memory.
+pub fn decline(engine: &Engine) {
+    let Some(region) = engine.memory() else { return };
+    // SAFETY: as above.
+    let _ = unsafe { madvise(region.start.cast_mut().cast(), region.len, Advice::LinuxNoHugepage) };
+}
+
 /// Brings an engine's tables into memory now, so that no page fault is measured with the work. Where
 /// the system cannot (before Linux 5.14), the first use of each page does it.
 pub fn populate(engine: &Engine) {

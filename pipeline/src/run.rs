@@ -20,9 +20,6 @@ use crate::worker::{Message, desks, reserved_bytes, run_alone, run_together};
 /// Messages that may wait for the collector.
 const QUEUE: usize = 64;
 
-/// Inputs from this size on have their flow tables on huge pages.
-const HUGE_PAGES_BYTES_MIN: u64 = 16 << 20;
-
 /// Time between two looks at the progress.
 const WATCH_PERIOD: Duration = Duration::from_millis(100);
 
@@ -85,10 +82,13 @@ pub fn run(
     let engines = engines(plan)?;
     let bytes = reserved_bytes(&engines)?;
     debug!(bytes, "flow tables reserved");
-    // A short capture uses little of the tables, and clearing huge pages would take longer than
-    // reading it.
-    if source.progress().total.is_none_or(|total| total >= HUGE_PAGES_BYTES_MIN) {
+    // Half as much again as the tables: of small frames, that is where huge pages begin to save more
+    // than it takes to clear them; of large ones, where the difference no longer matters.
+    let long = |total: u64| total >= bytes as u64 + bytes as u64 / 2;
+    if source.progress().total.is_none_or(long) {
         engines.iter().for_each(huge_pages::advise);
+    } else {
+        engines.iter().for_each(huge_pages::decline);
     }
     let mut gauges = vec![Unmeasured; engines.len()];
     let feed = Feed::new(source, plan.interval_ns, Arc::clone(stop));

@@ -3,9 +3,9 @@
 //!
 //! One condition tells such packets from all others, and what they change is written without
 //! another branch: which side sends, whether there is data, whether it answers, are as good as
-//! random from packet to packet, and a processor that guesses them wrong two or three times a
-//! packet waits longer than all the arithmetic takes (observing a packet of a thousand flows: 8.0
-//! ns by cases, 3.6 ns here).
+//! random from packet to packet, and a processor that guesses wrong waits longer than all the
+//! arithmetic takes. Of a realistic mix, callgrind's simple predictor guessed 4.5 jumps a packet wrong
+//! before there was this way, and 3.6 with it.
 //!
 //! What is done is exactly what [`super::observe_any`] does; a test holds the two together.
 

@@ -2,12 +2,11 @@
 //!
 //! A walk is a chain of loads: each record says where the next one begins. While records are small
 //! the next one's line has been asked for long before; large ones lie where no guess hits, and the
-//! walk waits for memory once a record (80 ns, more than a third of all the time that full-size frames
-//! took). So
-//! the stretch ahead is cut into pieces, a scout finds where in its piece a record begins, and all of
-//! them walk at the same time: their waits overlap. What they see they forget: their only use is
-//! that it lies in the cache when the walk comes by. A scout that took something else for a record
-//! has done nothing, neither good nor harm.
+//! walk waits for memory once a record (80 ns, more than a third of all the time that full-size
+//! frames took). So the stretch ahead is cut into pieces, a scout finds where in its piece a record
+//! begins, and all of them walk at the same time: their waits overlap. What they see they forget:
+//! their only use is that it lies in the cache when the walk comes by. A scout that took something
+//! else for a record has done nothing, neither good nor harm.
 
 use std::hint::black_box;
 

@@ -32,6 +32,7 @@ use crate::live::{self, Plan, Signals, run};
 use crate::service::Service;
 use crate::sink::Format;
 use crate::sink::kernel::Kernel;
+use crate::sink::mask::Mask;
 
 pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
         Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
@@ -205,32 +206,51 @@ pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
     log.quiet(config.quiet);
     let face = Face { log, colour, tui };
     let plan = plan(&config)?;
+    // What cannot be, cannot be with more privileges either.
+    request(&config).check()?;
+    serve::check(&config.serve)?;
+    let mask = privacy::mask(config.privacy.as_deref())?;
     match &config.dpdk {
         None => {
             let signals = listen()?;
             let tap = open(&config, plan.workers)?;
-            watch(&config, &plan, tap, &signals, face)
+            watch(&config, &plan, tap, mask, &signals, face)
         }
         Some(table) => {
             dpdk::check(&config, table)?;
-            through_dpdk(&config, table, &plan, face)
+            through_dpdk(&config, table, &plan, mask, face)
         }
     }
 }
 
 #[cfg(feature = "dpdk")]
-fn through_dpdk(config: &Config, table: &Dpdk, plan: &Plan, face: Face<'_>) -> Result<Outcome> {
+fn through_dpdk(
+    config: &Config,
+    table: &Dpdk,
+    plan: &Plan,
+    mask: Option<Mask>,
+    face: Face<'_>,
+) -> Result<Outcome> {
     let signals = listen()?;
     let devices = dpdk::open(config, table, plan, &usable_cores()?)?;
-    watch(config, plan, devices, &signals, face)
+    watch(config, plan, devices, mask, &signals, face)
 }
 
 #[cfg(not(feature = "dpdk"))]
-fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan, _: Face<'_>) -> Result<Outcome> {
+fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan, _: Option<Mask>, _: Face<'_>) -> Result<Outcome> {
     bail!(
         "this build of resetscope is without DPDK: run scripts/setup-dpdk once, then `cargo build \
          --release --features dpdk`"
     )
+}
+
+fn request(config: &Config) -> output::Request<'_> {
+    output::Request {
+        events: config.events.as_deref(),
+        format: config.format,
+        top: config.top,
+        files: &config.files,
+    }
 }
 
 /// Opens the outputs, and gives up all privileges.
@@ -239,12 +259,7 @@ fn open_outputs(
     tracepoint: Option<&Tracepoint>,
     colour: Colour,
 ) -> Result<Outputs> {
-    let request = output::Request {
-        events: config.events.as_deref(),
-        format: config.format,
-        top: config.top,
-        files: &config.files,
-    };
+    let request = request(config);
     let mut outputs = Outputs::new(&request, colour, &ProgressBar::hidden())?;
     if let Some(tracepoint) = tracepoint {
         outputs.ask(Kernel::new(tracepoint.accounts()));
@@ -269,10 +284,10 @@ fn watch<B: Backend>(
     config: &Config,
     plan: &Plan,
     backend: B,
+    mask: Option<Mask>,
     signals: &Signals,
     face: Face<'_>,
 ) -> Result<Outcome> {
-    let mask = privacy::mask(config.privacy.as_deref())?;
     let bound = serve::open(&config.serve)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
     let mut outputs = open_outputs(config, tracepoint.as_ref(), face.colour)?;

@@ -17,16 +17,22 @@ const ORDERS: [Order; 2] = [Order::Little, Order::Big];
 /// What is done to the bytes of a capture before they are read.
 type Wrapping = fn(&[u8]) -> Vec<u8>;
 
-const WRAPPINGS: [(&str, Wrapping); 8] = [
+/// A frame that zstd and lz4 pass over.
+const SKIPPABLE: &[u8] = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
+
+const WRAPPINGS: [(&str, Wrapping); 9] = [
     ("plain", <[u8]>::to_vec),
     ("gzip", gzip),
     ("zstd", zstd),
     ("lz4", lz4),
     ("two gzip members", |bytes| halves(bytes, gzip)),
     ("two zstd frames after a skippable one", |bytes| {
-        [b"\x50\x2a\x4d\x18\x03\0\0\0abc".to_vec(), halves(bytes, zstd)].concat()
+        [SKIPPABLE.to_vec(), halves(bytes, zstd)].concat()
     }),
     ("two lz4 frames", |bytes| halves(bytes, lz4)),
+    ("two lz4 frames after two skippable ones", |bytes| {
+        [[SKIPPABLE, SKIPPABLE].concat(), halves(bytes, lz4)].concat()
+    }),
     ("zstd within gzip", |bytes| gzip(&zstd(bytes))),
 ];
 

@@ -41,7 +41,7 @@ impl Dice {
 
     /// A number from 0 to 1, 1 excluded.
     pub(super) fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+        unit(self.bits())
     }
 
     /// True in `share` of all cases.
@@ -71,6 +71,11 @@ impl Dice {
     pub(super) fn pareto(&mut self, least: f64, alpha: f64, most: f64) -> f64 {
         (least * libm::exp(-libm::log(1.0 - self.unit()) / alpha)).min(most)
     }
+}
+
+/// A number from 0 to 1, 1 excluded, made of random bits.
+pub(super) fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// 64 bits that belong to `number` under `salt` (the finaliser of SplitMix64): for properties that

@@ -2,7 +2,7 @@
 //!
 //! Nothing is kept of a host: its properties are functions of its number and the seed.
 
-use super::dice::{Dice, scatter};
+use super::dice::{Dice, scatter, unit};
 
 /// Nanoseconds in a microsecond.
 pub(super) const US: u64 = 1_000;
@@ -98,7 +98,7 @@ impl Population {
     }
 
     fn part(&self, number: u64, salt: u64) -> f64 {
-        (self.hash(number, salt) >> 11) as f64 / (1u64 << 53) as f64
+        unit(self.hash(number, salt))
     }
 
     /// A client and a server that it would connect to; few servers are asked by many.

@@ -2,7 +2,7 @@
 
 use resetscope_core::judge::cause::Subcause;
 
-use super::dice::{Dice, scatter};
+use super::dice::{Dice, scatter, unit};
 use super::host::{CLIENT, SERVER};
 use super::packet::{Options, Packet, flag};
 use super::payload::{self, Opening};
@@ -60,8 +60,7 @@ impl<'a, 'b> Line<'a, 'b> {
 
     /// The addresses of flow number `number` between `client` and `server`.
     fn address(&self, number: u64, client: u32, server: u32, port: [u16; 2]) -> Address {
-        let part = |salt| (scatter(number, salt) >> 11) as f64 / (1u64 << 53) as f64;
-        let v6 = part(1) < self.ipv6;
+        let v6 = unit(scatter(number, 1)) < self.ipv6;
         let ip = [client, server].map(|host| {
             let mut ip = [0; 16];
             if v6 {
@@ -72,7 +71,8 @@ impl<'a, 'b> Line<'a, 'b> {
             }
             ip
         });
-        let vlan = if part(2) < self.vlan { 100 + (number % 16) as u16 } else { 0 };
+        let vlan =
+            if unit(scatter(number, 2)) < self.vlan { 100 + (number % 16) as u16 } else { 0 };
         Address { ip, port, v6, vlan }
     }
 
@@ -84,15 +84,17 @@ impl<'a, 'b> Line<'a, 'b> {
     }
 }
 
-/// Two sequence numbers a flow.
+/// Established connections: two sequence numbers for each.
 struct Established(Vec<[u32; 2]>);
 
 impl Established {
-    /// `flows` flows; unless they began before the capture, with their handshakes.
-    fn new(flows: u64, midstream: bool, line: &mut Line<'_, '_>) -> Result<Self, GenerateError> {
+    /// As many as asked for; unless they began before the capture, with their handshakes.
+    fn new(config: &Config, line: &mut Line<'_, '_>) -> Result<Self, GenerateError> {
+        line.recorder.summary.connections = config.flows;
+        line.recorder.summary.flows_most = config.flows;
         let begin = |number| [scatter(number, 4) as u32, scatter(number, 5) as u32];
-        let mut next: Vec<[u32; 2]> = (0..flows).map(begin).collect();
-        if midstream {
+        let mut next: Vec<[u32; 2]> = (0..config.flows).map(begin).collect();
+        if config.midstream {
             return Ok(Self(next));
         }
         for (number, seq) in (0..).zip(next.iter_mut()) {
@@ -121,7 +123,18 @@ impl Established {
         Ok(Self(next))
     }
 
-    /// A packet of any flow in any direction: data of six bytes, or an acknowledgement.
+    /// Sends a packet of any of them in any direction; false when no more is wanted.
+    fn send_any(
+        &mut self,
+        dice: &mut Dice,
+        line: &mut Line<'_, '_>,
+    ) -> Result<bool, GenerateError> {
+        let (number, packet) = self.any(dice);
+        let address = line.flow(number);
+        line.send(&address, &packet, None)
+    }
+
+    /// A packet of any of them in any direction: data of six bytes, or an acknowledgement.
     fn any(&mut self, dice: &mut Dice) -> (u64, Packet) {
         let number = dice.below(self.0.len() as u64);
         let choice = dice.bits();
@@ -151,16 +164,9 @@ pub(super) fn small_frames(
     recorder: &mut Recorder<'_>,
 ) -> Result<(), GenerateError> {
     let mut line = Line::new(config, recorder);
-    let mut flows = Established::new(config.flows, config.midstream, &mut line)?;
-    line.recorder.summary.connections = config.flows;
-    line.recorder.summary.flows_most = config.flows;
-    loop {
-        let (number, packet) = flows.any(&mut dice);
-        let address = line.flow(number);
-        if !line.send(&address, &packet, None)? {
-            return Ok(());
-        }
-    }
+    let mut flows = Established::new(config, &mut line)?;
+    while flows.send_any(&mut dice, &mut line)? {}
+    Ok(())
 }
 
 /// Four of five packets are SYNs from forged addresses to one service; one in ten of those is
@@ -171,15 +177,11 @@ pub(super) fn syn_flood(
     recorder: &mut Recorder<'_>,
 ) -> Result<(), GenerateError> {
     let mut line = Line::new(config, recorder);
-    let mut flows = Established::new(config.flows, config.midstream, &mut line)?;
-    line.recorder.summary.flows_most = config.flows;
-    line.recorder.summary.connections = config.flows;
+    let mut flows = Established::new(config, &mut line)?;
     let mut floods = 0;
     loop {
         if dice.chance(0.2) {
-            let (number, packet) = flows.any(&mut dice);
-            let address = line.flow(number);
-            if !line.send(&address, &packet, None)? {
+            if !flows.send_any(&mut dice, &mut line)? {
                 return Ok(());
             }
             continue;

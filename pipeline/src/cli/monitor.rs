@@ -1,12 +1,10 @@
 //! `resetscope monitor`: an interface in, summaries and events out.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Args;
 use indicatif::ProgressBar;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
@@ -15,14 +13,11 @@ use tracing::{debug, info, trace, warn};
 use super::colour::Colour;
 use super::dashboard::{self, NoTui, Shown};
 use super::exit::Outcome;
-use super::files::Files;
-use super::kernel_reasons::KernelReasons;
 use super::log::Log;
 use super::output::{Others, Outputs};
-use super::privacy::{self, Privacy};
-use super::serve::{self, Serve, Server};
-use super::{dpdk, output, privilege};
-use crate::config::{self, BusyPoll, Config, Cores, Dpdk, Flows, Length, Snaplen, Workers};
+use super::serve::{self, Server};
+use super::{dpdk, output, privacy, privilege};
+use crate::config::{self, Config, Cores, Dpdk, Length};
 use crate::live::backend::Backend;
 use crate::live::filter::Expression;
 use crate::live::notice::Notice;
@@ -30,159 +25,13 @@ use crate::live::tap::{Ringwork, Tap};
 use crate::live::tracepoint::Tracepoint;
 use crate::live::{self, Plan, Signals, run};
 use crate::service::Service;
-use crate::sink::Format;
 use crate::sink::kernel::Kernel;
+use crate::sink::mask::Mask;
 
-pub(super) const MONITOR: &str = "Explains the resets that pass a network interface, while they pass.\n\n\
-        Listens through AF_PACKET, prints a summary at the end of each interval of wall-clock \
-        time, and gives up all privileges once the interface is open. SIGHUP begins a new interval \
-        now; SIGINT and SIGTERM end with the last summary.\n\n\
-        A configuration with a table [dpdk] listens through DPDK instead, in a build that has it; see \
-        configs/dpdk-nic.toml.";
+mod arguments;
 
-pub(super) const MONITOR_EXAMPLES: &str = "Examples:\n  \
-        sudo resetscope monitor -i eth0\n  \
-        sudo resetscope monitor -i eth0 --events - --filter 'tcp and not port 22'\n  \
-        sudo resetscope monitor --config configs/af-packet.toml --format json\n  \
-        sudo resetscope monitor -i eth0 --metrics 9184 --http 8484\n  \
-        sudo resetscope monitor --config configs/dpdk-nic.toml\n\n\
-        To run without sudo: sudo setcap cap_net_raw+ep $(command -v resetscope)\n\n\
-        Exit codes: 0 done; 1 could not do it; 2 usage.";
-
-/// Arguments of `monitor`. Those that are given win over the configuration file.
-#[derive(Args, Debug)]
-pub struct Monitor {
-    /// The interface to listen on.
-    #[arg(long, short, value_name = "IFACE")]
-    pub interface: Option<String>,
-
-    /// Read the configuration from this TOML file; see configs/af-packet.toml for all keys.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-
-    /// Print the configuration in force, and exit.
-    #[arg(long)]
-    pub print_config: bool,
-
-    /// Print a summary this often [default: 10s].
-    #[arg(long, value_name = "DURATION")]
-    pub interval: Option<Length>,
-
-    /// End after this time [default: never].
-    #[arg(long, value_name = "DURATION")]
-    pub duration: Option<Length>,
-
-    /// How summaries are printed [default: table].
-    #[arg(long, value_enum)]
-    pub format: Option<Format>,
-
-    /// Write each reset to this file: as CSV if it ends in .csv, as Parquet if it ends in .parquet
-    /// (in builds with the feature `parquet`), otherwise as JSON, one object a line. `-` gives them
-    /// stdout, and the summaries go to stderr.
-    #[arg(long, value_name = "PATH")]
-    pub events: Option<PathBuf>,
-
-    /// Frames to see, as a filter expression that the kernel applies, such as `tcp and net
-    /// 10.0.0.0/8` [default: all].
-    #[arg(long, value_name = "EXPR")]
-    pub filter: Option<String>,
-
-    /// Threads that analyse, each with a ring of its own, 1 to 64 [default: one for each of
-    /// --cores, or 1].
-    #[arg(long, value_name = "N")]
-    pub workers: Option<Workers>,
-
-    /// Cores to tie the workers to, such as 0,2-5 [default: the system decides].
-    #[arg(long, value_name = "LIST")]
-    pub cores: Option<Cores>,
-
-    /// Connections to remember at once; about 180 bytes of memory each [default: 1048576].
-    #[arg(long, value_name = "N")]
-    pub flows: Option<Flows>,
-
-    /// Services and hosts to list in each summary [default: 5].
-    #[arg(long, value_name = "N")]
-    pub top: Option<usize>,
-
-    /// Bytes of each frame to keep [default: 256].
-    #[arg(long, value_name = "N")]
-    pub snaplen: Option<Snaplen>,
-
-    /// Don't ask for frames that are addressed to others.
-    #[arg(long)]
-    pub no_promiscuous: bool,
-
-    /// Microseconds that a worker looks at its empty ring before it sleeps: less delay for a
-    /// busy core [default: 0].
-    #[arg(long, value_name = "US")]
-    pub busy_poll: Option<BusyPoll>,
-
-    /// What the kernel knows of it.
-    #[command(flatten)]
-    pub kernel: KernelReasons,
-
-    /// Colours.
-    #[command(flatten)]
-    pub colour: Colour,
-
-    /// The dashboard.
-    #[command(flatten)]
-    pub tui: NoTui,
-
-    /// No remarks; results, warnings and errors only.
-    #[arg(long, short)]
-    pub quiet: bool,
-
-    /// Network faces.
-    #[command(flatten)]
-    pub serve: Serve,
-
-    /// Masked addresses.
-    #[command(flatten)]
-    pub privacy: Privacy,
-
-    /// Files of results; last, for what follows a heading stands below it.
-    #[command(flatten)]
-    pub files: Files,
-}
-
-impl Monitor {
-    /// The configuration in force: defaults, the file over them, the command line over both.
-    fn config(self) -> Result<Config> {
-        let mut config = match &self.config {
-            Some(path) => config::read(path)?,
-            None => Config::default(),
-        };
-        replace(&mut config.interval, self.interval);
-        replace(&mut config.format, self.format);
-        replace(&mut config.top, self.top);
-        replace(&mut config.flows, self.flows);
-        replace(&mut config.af_packet.snaplen, self.snaplen);
-        replace(&mut config.af_packet.busy_poll_us, self.busy_poll);
-        config.interface = self.interface.or(config.interface);
-        config.duration = self.duration.or(config.duration);
-        config.events = self.events.or(config.events);
-        config.workers = self.workers.or(config.workers);
-        config.cores = self.cores.or(config.cores);
-        config.af_packet.filter = self.filter.or(config.af_packet.filter);
-        match &mut config.dpdk {
-            Some(dpdk) => dpdk.promiscuous &= !self.no_promiscuous,
-            None => config.af_packet.promiscuous &= !self.no_promiscuous,
-        }
-        config.kernel_reasons |= self.kernel.kernel_reasons;
-        config.quiet |= self.quiet;
-        self.serve.over(&mut config.serve);
-        self.files.over(&mut config.files);
-        config.privacy = self.privacy.privacy.or(config.privacy);
-        Ok(config)
-    }
-}
-
-fn replace<T>(place: &mut T, given: Option<T>) {
-    if let Some(given) = given {
-        *place = given;
-    }
-}
+pub use arguments::Monitor;
+pub(super) use arguments::{MONITOR, MONITOR_EXAMPLES};
 
 /// How a running tap shows itself to a person.
 #[derive(Clone, Copy)]
@@ -205,32 +54,51 @@ pub(super) fn monitor(args: Monitor, log: &Log) -> Result<Outcome> {
     log.quiet(config.quiet);
     let face = Face { log, colour, tui };
     let plan = plan(&config)?;
+    // What cannot be, cannot be with more privileges either.
+    request(&config).check()?;
+    serve::check(&config.serve)?;
+    let mask = privacy::mask(config.privacy.as_deref())?;
     match &config.dpdk {
         None => {
             let signals = listen()?;
             let tap = open(&config, plan.workers)?;
-            watch(&config, &plan, tap, &signals, face)
+            watch(&config, &plan, tap, mask, &signals, face)
         }
         Some(table) => {
             dpdk::check(&config, table)?;
-            through_dpdk(&config, table, &plan, face)
+            through_dpdk(&config, table, &plan, mask, face)
         }
     }
 }
 
 #[cfg(feature = "dpdk")]
-fn through_dpdk(config: &Config, table: &Dpdk, plan: &Plan, face: Face<'_>) -> Result<Outcome> {
+fn through_dpdk(
+    config: &Config,
+    table: &Dpdk,
+    plan: &Plan,
+    mask: Option<Mask>,
+    face: Face<'_>,
+) -> Result<Outcome> {
     let signals = listen()?;
     let devices = dpdk::open(config, table, plan, &usable_cores()?)?;
-    watch(config, plan, devices, &signals, face)
+    watch(config, plan, devices, mask, &signals, face)
 }
 
 #[cfg(not(feature = "dpdk"))]
-fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan, _: Face<'_>) -> Result<Outcome> {
+fn through_dpdk(_: &Config, _: &Dpdk, _: &Plan, _: Option<Mask>, _: Face<'_>) -> Result<Outcome> {
     bail!(
         "this build of resetscope is without DPDK: run scripts/setup-dpdk once, then `cargo build \
          --release --features dpdk`"
     )
+}
+
+fn request(config: &Config) -> output::Request<'_> {
+    output::Request {
+        events: config.events.as_deref(),
+        format: config.format,
+        top: config.top,
+        files: &config.files,
+    }
 }
 
 /// Opens the outputs, and gives up all privileges.
@@ -239,12 +107,7 @@ fn open_outputs(
     tracepoint: Option<&Tracepoint>,
     colour: Colour,
 ) -> Result<Outputs> {
-    let request = output::Request {
-        events: config.events.as_deref(),
-        format: config.format,
-        top: config.top,
-        files: &config.files,
-    };
+    let request = request(config);
     let mut outputs = Outputs::new(&request, colour, &ProgressBar::hidden())?;
     if let Some(tracepoint) = tracepoint {
         outputs.ask(Kernel::new(tracepoint.accounts()));
@@ -269,10 +132,10 @@ fn watch<B: Backend>(
     config: &Config,
     plan: &Plan,
     backend: B,
+    mask: Option<Mask>,
     signals: &Signals,
     face: Face<'_>,
 ) -> Result<Outcome> {
-    let mask = privacy::mask(config.privacy.as_deref())?;
     let bound = serve::open(&config.serve)?;
     let tracepoint = config.kernel_reasons.then(Tracepoint::open).transpose()?;
     let mut outputs = open_outputs(config, tracepoint.as_ref(), face.colour)?;

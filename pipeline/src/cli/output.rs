@@ -17,7 +17,7 @@ use super::colour::Colour;
 use super::progress;
 use crate::collect::Sink;
 use crate::config;
-use crate::sink::file::{Files, News, Unwritten};
+use crate::sink::file::{self, Files, News, Unwritten};
 use crate::sink::kernel::{Asked, Kernel};
 use crate::sink::mask::{Mask, behind};
 use crate::sink::tee::Tee;
@@ -57,8 +57,9 @@ impl<'a> Request<'a> {
             || self.events.is_some_and(|path| path.extension().is_some_and(|end| end == "parquet"))
     }
 
-    /// Refuses what makes no sense.
-    fn check(&self) -> Result<()> {
+    /// Refuses what makes no sense or is not in this build.
+    pub(super) fn check(&self) -> Result<()> {
+        file::check(self.events_file(), self.files.summaries.as_deref())?;
         let (rotation, paths) = (self.files.rotation(), self.paths());
         if rotation.keep.is_some() && !rotation.is_on() {
             bail!(

@@ -47,6 +47,15 @@ impl Serve {
     }
 }
 
+/// Refuses what a build without a server cannot do, before anything is opened.
+pub(super) fn check(config: &config::Serve) -> Result<()> {
+    if cfg!(not(feature = "serve")) {
+        // Its stand-in opens no port, but says what is missing.
+        open(config)?;
+    }
+    Ok(())
+}
+
 /// Opens the ports that the configuration asks for, if it does.
 pub(super) fn open(config: &config::Serve) -> Result<Option<Bound>> {
     let [metrics, http] = [config.metrics, config.http].map(|listen| listen.map(Listen::get));

@@ -24,10 +24,11 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 use crossbeam::utils::Backoff;
-use resetscope_core::engine::{Engine, dissect_to, owner_of, shard_of};
+use resetscope_core::engine::{Engine, dissect_to};
 use resetscope_core::frame::Frame;
 use resetscope_core::interval::{Ledger, Shed};
 use resetscope_core::limits::{BURST, SHARDS};
+use resetscope_core::owners::Owners;
 use resetscope_core::segment::{RstTexts, Segment};
 use resetscope_core::wire::Sink;
 
@@ -137,8 +138,7 @@ impl Way {
 
 /// Who deals out segments: worker 0.
 pub(super) struct Dealer {
-    /// The owner of each shard; a table, as a division costs more.
-    owners: [u8; SHARDS],
+    owners: Owners,
     ways: Vec<Way>,
     full: Full,
     /// Parcels that one look at the queues can take.
@@ -163,12 +163,8 @@ impl Dealer {
         // What is open comes on top of what the frames fill.
         let needed = most.div_ceil(PARCEL) + 1;
         let (ways, inboxes) = (1..workers).map(|_| Way::new(PARCELS.max(2 * needed))).unzip();
-        let mut owners = [0; SHARDS];
-        for (shard, owner) in owners.iter_mut().enumerate() {
-            *owner = u8::try_from(owner_of(shard, workers)).unwrap_or(0);
-        }
         let dealer = Self {
-            owners,
+            owners: Owners::new(workers),
             ways,
             full,
             needed,
@@ -274,7 +270,7 @@ enum Placed {
 
 /// Finds the place for one segment.
 struct Placing<'a> {
-    owners: &'a [u8; SHARDS],
+    owners: &'a Owners,
     ways: &'a mut [Way],
     own: &'a mut Load,
     /// Where what is dropped is written.
@@ -288,7 +284,7 @@ struct Placing<'a> {
 impl Sink for Placing<'_> {
     #[inline(always)]
     fn place(&mut self, hash: u64) -> (&mut Segment, &mut RstTexts) {
-        let owner = self.owners.get(shard_of(hash)).map_or(0, |of| usize::from(*of));
+        let owner = self.owners.of(hash);
         let (segment, texts) = match owner.checked_sub(1).and_then(|at| self.ways.get_mut(at)) {
             None => self.own.place(),
             Some(way) => match way.parcel(self.through_ns) {

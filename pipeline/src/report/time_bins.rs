@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 
 use resetscope_core::judge::cause::Cause;
 
-const MS: u64 = 1_000_000;
-const S: u64 = 1_000 * MS;
-const MIN: u64 = 60 * S;
-const H: u64 = 60 * MIN;
-const D: u64 = 24 * H;
+/// A millisecond, in nanoseconds.
+pub(super) const MS: u64 = 1_000_000;
+/// A second.
+pub(super) const S: u64 = 1_000 * MS;
+/// A minute.
+pub(super) const MIN: u64 = 60 * S;
+/// An hour.
+pub(super) const H: u64 = 60 * MIN;
+/// A day.
+pub(super) const D: u64 = 24 * H;
 
 /// Widths of a bin, in nanoseconds. Each divides the next, so bins can be put together.
 const WIDTHS: [u64; 22] = [

@@ -4,15 +4,9 @@ use resetscope_core::judge::cause::Cause;
 
 use super::chart::{Around, Chart, Column, Tick};
 use super::gathered::Gathered;
-use super::time_bins::ByCause;
+use super::time_bins::{ByCause, D, H, MIN, MS, S};
 use super::words::{self, count, many};
 use crate::sink::table::{lasting, utc};
-
-const MS: u64 = 1_000_000;
-const S: u64 = 1_000 * MS;
-const MIN: u64 = 60 * S;
-const H: u64 = 60 * MIN;
-const D: u64 = 24 * H;
 
 /// Distances of words on the time axis that people count in.
 const TICKS: [u64; 33] = [

@@ -182,6 +182,9 @@ impl Prefix {
         if self.bytes.is_empty() {
             return Ok(Kind::Empty);
         }
+        if is_skippable(&self.bytes) {
+            return Ok(Kind::Compressed(self.skip_frames(reader)?));
+        }
         if let Some(compression) = compression(&self.bytes) {
             return Ok(Kind::Compressed(compression));
         }
@@ -208,6 +211,28 @@ impl Prefix {
         Ok(self.judge_foreign())
     }
 
+    /// Leaves out the skippable frames at the begin, which zstd and lz4 have in common (pzstd writes
+    /// one): they hold nothing of the capture, and the first other frame says whose they are. What
+    /// is cut within one, or followed by something else, stays for zstd's decoder to complain of.
+    fn skip_frames(&mut self, reader: &mut dyn Read) -> io::Result<Compression> {
+        while is_skippable(&self.bytes) {
+            self.fill_to(reader, SKIPPABLE_HEAD_BYTES)?;
+            let Some(&[.., a, b, c, d]) = self.bytes.first_chunk::<SKIPPABLE_HEAD_BYTES>() else {
+                return Ok(Compression::Zstd);
+            };
+            let content = u64::from(u32::from_le_bytes([a, b, c, d]));
+            if io::copy(&mut Read::take(&mut *reader, content), &mut io::sink())? < content {
+                return Ok(Compression::Zstd);
+            }
+            self.bytes.clear();
+            self.fill_to(reader, 4)?;
+        }
+        Ok(match compression(&self.bytes) {
+            Some(lz4 @ (Compression::Lz4 | Compression::Lz4Legacy)) => lz4,
+            _ => Compression::Zstd,
+        })
+    }
+
     fn judge_foreign(&self) -> Kind {
         if let Some(foreign) = FOREIGN.iter().find(|foreign| foreign.matches(&self.bytes)) {
             return Kind::Foreign(foreign);
@@ -216,12 +241,18 @@ impl Prefix {
     }
 }
 
+/// Magic number and length of a skippable frame (RFC 8878 section 3.1.2, which took it from lz4).
+const SKIPPABLE_HEAD_BYTES: usize = 8;
+
+/// Whether a skippable frame begins here.
+fn is_skippable(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
 fn compression(bytes: &[u8]) -> Option<Compression> {
     match bytes {
         [0x1f, 0x8b, ..] => Some(Compression::Gzip),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
-        // A skippable frame may stand first (pzstd writes one).
-        [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Compression::Zstd),
         [0x04, 0x22, 0x4d, 0x18, ..] => Some(Compression::Lz4),
         [0x02, 0x21, 0x4c, 0x18, ..] => Some(Compression::Lz4Legacy),
         _ => None,
@@ -273,6 +304,41 @@ mod tests {
         let kind = prefix.judge(&mut Trickle(&pcap, false)).unwrap();
         assert!(matches!(kind, Kind::Pcap(_)), "{kind:?}");
         assert_eq!(prefix.into_bytes(), &pcap[..24]);
+    }
+
+    #[test]
+    fn the_first_frame_that_holds_something_says_whose_the_skippable_ones_are() {
+        const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd and so on";
+        const LZ4: &[u8] = b"\x04\x22\x4d\x18 and so on";
+        const LEGACY: &[u8] = b"\x02\x21\x4c\x18 and so on";
+        let skippable = |kind: u8, len: usize| {
+            let mut frame = vec![0x50 + kind, 0x2a, 0x4d, 0x18];
+            frame.extend((len as u32).to_le_bytes());
+            // What it holds is nobody's business, also when it looks like a frame.
+            frame.extend(LZ4.iter().chain(ZSTD).cycle().take(len));
+            frame
+        };
+        let [empty, long] = [skippable(0, 0), skippable(15, 100_000)];
+        let both = [&long[..], &empty].concat();
+        let cut = &skippable(3, 40)[..30];
+        for (before, then, want, left, why) in [
+            (&empty, ZSTD, Compression::Zstd, ZSTD, "an empty one"),
+            (&empty, LZ4, Compression::Lz4, LZ4, "an empty one"),
+            (&long, ZSTD, Compression::Zstd, ZSTD, "one longer than what is looked at"),
+            (&long, LZ4, Compression::Lz4, LZ4, "one longer than what is looked at"),
+            (&both, LZ4, Compression::Lz4, LZ4, "several"),
+            (&both, LEGACY, Compression::Lz4Legacy, LEGACY, "before the legacy format"),
+            (&both, b"", Compression::Zstd, b"", "nothing behind it"),
+            (&both, b"\x1f\x8b\x08", Compression::Zstd, b"\x1f\x8b\x08", "gzip has none"),
+            (&both, &cut[..6], Compression::Zstd, &cut[..6], "a head that is cut"),
+            (&both, cut, Compression::Zstd, &cut[..8], "one that is cut"),
+        ] {
+            let bytes = [&before[..], then].concat();
+            let (mut prefix, mut reader) = (Prefix::new(), Trickle(&bytes, false));
+            let kind = prefix.judge(&mut reader).unwrap();
+            assert_eq!(kind, Kind::Compressed(want), "{why}: {then:?}");
+            assert_eq!([&prefix.into_bytes(), reader.0].concat(), left, "{why}: {then:?}");
+        }
     }
 
     #[test]

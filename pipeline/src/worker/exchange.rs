@@ -5,9 +5,9 @@
 //! what has arrived before it sends, so none waits for another that waits for it.
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use resetscope_core::engine::{dissect_to, owner_of, shard_of};
+use resetscope_core::engine::dissect_to;
 use resetscope_core::interval::{Ledger, Shed};
-use resetscope_core::limits::SHARDS;
+use resetscope_core::owners::Owners;
 use resetscope_core::segment::{RstTexts, Segment};
 use resetscope_core::wire::Sink;
 
@@ -83,9 +83,6 @@ pub struct Desk {
     frames: u64,
 }
 
-/// The owner of each shard: a table, as a division would cost more.
-type Owners = [u8; SHARDS];
-
 /// Deals segments out to their owners' parcels.
 struct Dealer<'a> {
     parcels: &'a mut [Parcel],
@@ -97,7 +94,7 @@ struct Dealer<'a> {
 impl Sink for Dealer<'_> {
     #[inline(always)]
     fn place(&mut self, hash: u64) -> (&mut Segment, &mut RstTexts) {
-        let owner = usize::from(self.owners[shard_of(hash) % SHARDS]);
+        let owner = self.owners.of(hash);
         let last = self.parcels.len() - 1;
         let (segment, texts) = self.parcels[owner.min(last)].load.place();
         segment.frame = self.number;
@@ -132,9 +129,7 @@ pub fn desks(workers: usize) -> Vec<Desk> {
             returns: give.clone(),
             empties,
             filling: Vec::with_capacity(workers),
-            owners: std::array::from_fn(|shard| {
-                u8::try_from(owner_of(shard, workers)).unwrap_or(u8::MAX)
-            }),
+            owners: Owners::new(workers),
             frames: 0,
         })
         .collect()

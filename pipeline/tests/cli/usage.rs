@@ -120,7 +120,8 @@ fn more_connections_than_the_machine_has_memory_for_are_refused_at_start() {
 #[test]
 fn a_build_without_a_server_says_how_to_get_one() {
     for face in ["--metrics", "--http"] {
-        let output = resetscope().args(["monitor", "-i", "lo", face, "0"]).output().unwrap();
+        // Before it asks for an interface, or for what it would take to listen on one.
+        let output = resetscope().args(["monitor", "-i", "gone", face, "0"]).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{face}");
         let said = text(&output.stderr);
         assert!(said.contains("cargo build --release --features serve"), "{said}");

@@ -1,5 +1,8 @@
 //! The same results in every format.
 
+use std::path::Path;
+use std::process::Command;
+
 use resetscope_core::interval::histogram::Metric;
 use serde_json::{Value, json};
 
@@ -136,12 +139,7 @@ for line in open("x.hlog"):
 #[test]
 fn a_build_without_parquet_says_how_to_get_one_that_has_it() {
     let folder = tempfile::tempdir().unwrap();
-    let output = resetscope(folder.path(), &["analyze", "--events", "x.parquet"]);
-    assert_eq!(output.status.code(), Some(1));
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("cargo build --release --features parquet"), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    assert_eq!(names(folder.path()), [""; 0]);
+    refuses(folder.path(), &["--events", "x.parquet"], "cargo build --release --features parquet");
 }
 
 #[cfg(feature = "parquet")]
@@ -198,11 +196,22 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         (&["--events", "/dev/null", "--rotate-every", "1h"], "no regular file"),
         (&["--privacy", "/no/such/key"], "openssl rand"),
     ] {
-        let output = resetscope(folder.path(), &[&["analyze"], args].concat());
+        refuses(folder.path(), args, word);
+    }
+}
+
+/// Refused with this word by `analyze`, and by `monitor` before it asks for an interface or for what it
+/// takes to listen on one.
+fn refuses(folder: &Path, args: &[&str], word: &str) {
+    let mut monitor = Command::new(env!("CARGO_BIN_EXE_resetscope"));
+    monitor.current_dir(folder).args(["monitor", "-i", "gone"]).args(args);
+    let analyzed = resetscope(folder, &[&["analyze"], args].concat());
+    for (command, output) in [("analyze", analyzed), ("monitor", monitor.output().unwrap())] {
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {stderr}");
-        assert!(output.stdout.is_empty(), "{args:?}");
-        assert!(stderr.contains(word) && stderr.lines().count() == 1, "{args:?}: {stderr}");
-        assert_eq!(names(folder.path()), [""; 0], "{args:?} leaves nothing behind");
+        assert_eq!(output.status.code(), Some(1), "{command} {args:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{command} {args:?}");
+        assert!(stderr.contains(word), "{command} {args:?}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{command} {args:?}: {stderr}");
+        assert_eq!(names(folder), [""; 0], "{command} {args:?} leaves nothing behind");
     }
 }

@@ -9,9 +9,9 @@ use rustix::io::ioctl_fionread;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::net::Net;
+use crate::live::net::Net;
+use crate::live::traffic;
 use crate::screen::Terminal;
-use crate::traffic;
 
 /// What a terminal is told when a program takes the whole screen, and when it gives it back.
 const TAKEN: &str = "\x1b[?1049h";

@@ -5,8 +5,8 @@ use std::fs;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::net::Net;
-use crate::program::{Program, number};
+use crate::live::net::Net;
+use crate::live::program::{Program, number};
 use crate::{ONE, traffic};
 
 #[test]
@@ -62,7 +62,7 @@ fn a_series_of_masked_events_is_complete_when_the_tap_ends() {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         assert!(name.starts_with("x.2") && name.ends_with(".csv"), "{name}");
         let content = fs::read_to_string(&path).unwrap();
-        for address in [crate::net::CLIENT, crate::net::SERVER] {
+        for address in [crate::live::net::CLIENT, crate::live::net::SERVER] {
             let address = std::net::Ipv4Addr::from(address).to_string();
             assert!(!content.contains(&address), "{address} in {content}");
         }

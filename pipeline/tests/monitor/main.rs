@@ -17,11 +17,9 @@ mod files;
 #[cfg(feature = "serve")]
 #[path = "../http_client/mod.rs"]
 mod http_client;
-mod net;
-mod program;
-mod raw;
+#[path = "../live/mod.rs"]
+mod live;
 mod reasons;
-mod recording;
 #[cfg(feature = "tui")]
 #[path = "../terminal/mod.rs"]
 mod screen;
@@ -30,15 +28,17 @@ mod serve;
 mod service;
 mod soak;
 mod tracing;
-mod traffic;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use net::Net;
-use program::{Ended, Program, assert_balanced, number, wait_for};
-use recording::{MARK, Recording, assert_same, replay};
+use live::net::Net;
+use live::overrun::overrun;
+use live::program::{Ended, Program, assert_balanced, number, wait_for};
+use live::recording::{MARK, Recording, assert_same, replay};
+use live::thread::threads;
+use live::{raw, traffic};
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::Value;
@@ -47,9 +47,7 @@ use serde_json::Value;
 const ONE: [&str; 2] = ["--interval", "1h"];
 
 fn summary_of(ended: &Ended) -> Value {
-    assert!(ended.status.success(), "{}", ended.said);
-    let summary = ended.summary();
-    assert_balanced(&summary);
+    let summary = ended.accounted();
     assert_eq!(number(&summary, "/frames/shed/kernel_drop"), 0);
     summary
 }
@@ -216,7 +214,6 @@ fn loopback_shows_each_frame_once() {
 
 #[test]
 fn what_the_kernel_drops_is_in_the_ledger() {
-    const SENT: usize = 30_000;
     let Some(net) = Net::new() else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("small.toml");
@@ -224,19 +221,7 @@ fn what_the_kernel_drops_is_in_the_ledger() {
     for workers in ["1", "2"] {
         let arguments = ["--config", file.to_str().unwrap(), "--workers", workers];
         let tap = Program::listening(&net, &[&ONE[..], &arguments].concat());
-        tap.signal(Signal::STOP);
-        let state = format!("/proc/{}/stat", tap.id());
-        wait_for("the halt", || fs::read_to_string(&state).unwrap().contains(") T ").then_some(()));
-        traffic::datagrams(&net, MARK, SENT);
-        tap.signal(Signal::CONT);
-        let ended = tap.stop();
-        assert!(ended.status.success(), "{}", ended.said);
-        let summary = ended.summary();
-        assert_balanced(&summary);
-        assert_eq!(number(&summary, "/frames/received"), SENT as u64, "{summary}");
-        let dropped = number(&summary, "/frames/shed/kernel_drop");
-        let seen = number(&summary, "/frames/skipped/not_tcp");
-        assert!(dropped > 0 && seen > 0, "{summary}");
+        overrun(&net, tap, "kernel_drop");
     }
 }
 
@@ -300,17 +285,10 @@ fn privileges_and_promiscuous_mode_are_given_back() {
     {
         let tap = Program::listening(&net, &[&ONE[..], &arguments].concat());
         assert!(promiscuous(sockets), "asked for");
-        for task in fs::read_dir(format!("/proc/{}/task", tap.id())).unwrap() {
-            let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
-            let field = |name: &str| {
-                let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-                line.split_whitespace().next().unwrap().to_owned()
-            };
-            assert_eq!(field("Uid:"), user);
-            assert_eq!(field("NoNewPrivs:"), "1");
-            for set in ["CapPrm:", "CapEff:", "CapInh:", "CapAmb:"] {
-                assert_eq!(u64::from_str_radix(&field(set), 16), Ok(0), "{set}");
-            }
+        for thread in threads(&tap) {
+            // The real one, and all that it could act as.
+            assert!(thread.field("Uid").split_whitespace().all(|id| id == user));
+            thread.assert_only(0);
         }
         assert!(tap.stop().status.success());
         assert!(promiscuous(0), "given back");

@@ -8,8 +8,8 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::net::{CLIENT, Net, SERVER};
-use crate::program::{Ended, Program, wait_for};
+use crate::live::net::{CLIENT, Net, SERVER};
+use crate::live::program::{Ended, Program, wait_for};
 use crate::{ONE, raw, tracing, traffic};
 
 const ASKING: [&str; 5] = [ONE[0], ONE[1], "--kernel-reasons", "--events", "-"];

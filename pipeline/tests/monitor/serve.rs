@@ -10,8 +10,9 @@ use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use serde_json::Value;
 
 use crate::http_client::{Response, connect, get};
-use crate::net::Net;
-use crate::program::{Program, number, wait_for};
+use crate::live::net::Net;
+use crate::live::program::{Program, number, wait_for};
+use crate::live::thread::threads;
 use crate::{assert_balanced, traffic};
 
 /// A tap with both faces on one free port, and that port.
@@ -84,10 +85,7 @@ fn readiness_follows_the_interface_and_no_thread_keeps_privileges() {
     let (mut tap, address) = served(&net, &["--interval", "1h"]);
     assert_eq!(ask(&net, address, "/health").status, 200);
     assert_eq!(ask(&net, address, "/ready").status, 200);
-    for task in fs::read_dir(format!("/proc/{}/task", tap.id())).unwrap() {
-        let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
-        assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
-    }
+    threads(&tap).iter().for_each(|thread| thread.assert_only(0));
     net.ip_server(&["link", "set", "tap", "down"]);
     tap.says("tap is down");
     let response = wait_for("the news", || {

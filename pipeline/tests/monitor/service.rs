@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::net::Net;
-use crate::program::{PATIENCE, Program};
+use crate::live::net::Net;
+use crate::live::program::{PATIENCE, Program};
 
 /// Somebody who listens as the service manager does.
 struct Manager {

@@ -7,9 +7,9 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::net::Net;
-use crate::program::{Program, assert_balanced, number};
-use crate::traffic;
+use crate::live::net::Net;
+use crate::live::program::{Program, assert_balanced, number};
+use crate::live::traffic;
 
 /// How long to run, in seconds.
 const SECONDS: &str = "RESETSCOPE_SOAK_SECONDS";

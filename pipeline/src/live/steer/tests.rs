@@ -156,7 +156,7 @@ fn what_a_slow_worker_has_no_room_for_is_counted_and_costs_no_other_anything() {
     let (mut segment, mut texts) = (Segment::default(), RstTexts::new(1));
     for frame in &frames {
         if dissect(frame, 1, &mut segment, &mut texts, &mut Ledger::default()) {
-            owned[owner_of(shard_of(segment.hash), 3)] += 30;
+            owned[Owners::new(3).of(segment.hash)] += 30;
         }
     }
     assert_eq!(dropped + held, owned[1], "all but what its parcels held");

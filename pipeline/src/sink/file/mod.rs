@@ -34,6 +34,16 @@ pub use records::{Records, Unwritten};
 use encode::{events, summaries};
 use histogram_log::HistogramLog;
 
+/// Refuses files of which the names ask for a format that there is not, or not in this build.
+///
+/// # Errors
+/// For the first of them.
+pub fn check(events_to: Option<&Path>, summaries_to: Option<&Path>) -> Result<(), FormatError> {
+    events_to.map(|path| events(path, None)).transpose()?;
+    summaries_to.map(|path| summaries(path, 0, Losses::default())).transpose()?;
+    Ok(())
+}
+
 /// Records that could not be written, counted in one place for all files of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Losses(Rc<Cell<u64>>);

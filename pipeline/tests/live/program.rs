@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::net::Net;
+use super::net::Net;
 
 /// No test waits longer than this for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -154,6 +154,14 @@ impl Ended {
     pub(crate) fn summary(&self) -> Value {
         let last = self.lines.last().unwrap_or_else(|| panic!("no summary; {}", self.said));
         serde_json::from_str(last).unwrap()
+    }
+
+    /// The last summary of a program that ended well: every frame is accounted for.
+    pub(crate) fn accounted(&self) -> Value {
+        assert!(self.status.success(), "{}", self.said);
+        let summary = self.summary();
+        assert_balanced(&summary);
+        summary
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::net::{CLIENT, NOBODY, Net, SERVER};
+use super::net::{CLIENT, NOBODY, Net, SERVER};
 
 const CLOSED_PORT: u16 = 81;
 

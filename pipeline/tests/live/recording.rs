@@ -7,9 +7,9 @@ use std::process::Command;
 use resetscope::source::{self, Batch, Fill, Input};
 use serde_json::Value;
 
-use crate::net::Net;
-use crate::program::{Program, wait_for};
-use crate::raw;
+use super::net::Net;
+use super::program::{Program, wait_for};
+use super::raw;
 
 /// The last thing on the wire, for programs that have to be told when they have seen all.
 pub(crate) const MARK: &[u8] = b"that was all of it";

@@ -216,9 +216,9 @@ impl Frames<'_> {
             };
             let address = memory.as_ptr().wrapping_add(slot.offset as usize);
             prefetch::line(address);
-            if slot.cap_len as usize > LINE {
-                prefetch::line(address.wrapping_add(LINE));
-            }
+            // The same line again for a short frame: what length comes next cannot be predicted.
+            let behind = usize::from(slot.cap_len as usize > LINE) * LINE;
+            prefetch::line(address.wrapping_add(behind));
         }
     }
 }

@@ -13,13 +13,15 @@ use resetscope_bench::traffic::{BEGIN_NS, Mix, Traffic, flags};
 use resetscope_core::engine::{Config, Engine};
 use resetscope_core::flow::hash::hash;
 use resetscope_core::flow::record::micros;
+use resetscope_core::flow::usual::Usual;
 use resetscope_core::interval::Interval;
 use resetscope_core::judge::event::Judged;
 use resetscope_core::judge::surroundings::Surroundings;
 use resetscope_core::judge::{event_of, judge};
 use resetscope_core::memory::settle::Settler;
 use resetscope_core::segment::{RstTexts, Segment};
-use resetscope_core::{track, wire};
+use resetscope_core::track::{self, steady};
+use resetscope_core::wire;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -82,21 +84,31 @@ fn tracking(c: &mut Criterion) {
     let begun: Vec<_> =
         opening.iter().map(|segment| track::begin(segment, micros(segment.time_ns))).collect();
     let mut group = group(c, "track", PACKETS);
-    for (name, payload_len, step) in [("acknowledgements", 0, 0), ("data_in_order", 6, 6)] {
-        // One after the other, so that the record's number is that of the segment.
-        let acks = segments(&Traffic::each(0..FLOWS, true, Mix::V4, flags::ACK));
-        let mut all: Vec<Segment> = acks.iter().cycle().take(PACKETS).copied().collect();
+    // What follows a packet of the other side: nearly all traffic, and then what is unusual.
+    for (name, payload_len, step) in
+        [("acknowledgements", 0, 0), ("data_in_order", 6, 6), ("retransmissions", 6, 0)]
+    {
+        // One connection after the other, so that the record's number is that of the segment.
+        let sides = [true, false]
+            .map(|client| segments(&Traffic::each(0..FLOWS, client, Mix::V4, flags::ACK)));
+        let rounds = PACKETS / FLOWS as usize;
+        let mut all: Vec<Segment> =
+            (0..rounds).flat_map(|round| sides[round % 2].iter().copied()).collect();
         for (number, segment) in all.iter_mut().enumerate() {
             segment.payload_len = payload_len;
-            segment.seq += step * (number / FLOWS as usize) as u32;
+            segment.seq += step * (number / FLOWS as usize / 2) as u32;
             segment.time_ns += number as u64 * 1_000;
+            segment.usual = Usual::of(segment);
         }
         let mut flows = begun.clone();
         group.bench_function(name, |b| {
             b.iter(|| {
                 flows.copy_from_slice(&begun);
                 for (segment, number) in all.iter().zip((0..flows.len()).cycle()) {
-                    track::observe(&mut flows[number], segment, micros(segment.time_ns));
+                    let (flow, now) = (&mut flows[number], micros(segment.time_ns));
+                    if !steady::observe(flow, segment, now) {
+                        track::observe(flow, segment, now);
+                    }
                 }
                 black_box(&flows);
             });

@@ -160,17 +160,18 @@ impl Traffic {
         from_ns: u64,
     ) -> impl Iterator<Item = Frame<'_>> {
         let ends = self.ends.get(first..).unwrap_or_default();
-        let mut start = match first {
+        let start = match first {
             0 => 0,
             _ => self.ends.get(first - 1).map_or(0, |end| *end as usize),
         };
+        let (mut rest, mut end) = (self.bytes.get(start..).unwrap_or_default(), start as u32);
         let mut time_ns = from_ns;
-        ends.iter().take(count).map(move |&end| {
-            let bytes = self.bytes.get(start..end as usize).unwrap_or_default();
+        ends.iter().take(count).map(move |&next| {
+            let wire_len = next.wrapping_sub(end);
+            let (bytes, behind) = rest.split_at_checked(wire_len as usize).unwrap_or_default();
             prefetch::line(bytes.as_ptr().wrapping_add(AHEAD_BYTES));
-            let wire_len = end - start as u32;
             let frame = Frame { bytes, wire_len, time_ns, link: LinkType::ETHERNET };
-            start = end as usize;
+            (rest, end) = (behind, next);
             time_ns += GAP_NS;
             frame
         })

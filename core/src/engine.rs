@@ -73,7 +73,7 @@ pub struct Engine {
     events: Vec<Judged>,
     sightings: Vec<Sighting>,
     burst: Box<[Segment; BURST]>,
-    hints: Box<[Slot; BURST]>,
+    hints: Box<[Hint; BURST]>,
     texts: RstTexts,
 }
 
@@ -105,7 +105,7 @@ impl Engine {
             events: Vec::with_capacity(config.events + ring * owned),
             sightings: Vec::with_capacity(config.events),
             burst: Box::new([Segment::default(); BURST]),
-            hints: Box::new([Slot::default(); BURST]),
+            hints: Box::new([Hint::default(); BURST]),
             texts: RstTexts::new(TEXTS),
         })
     }
@@ -114,11 +114,21 @@ impl Engine {
     /// own all shards.
     pub fn push<'a>(&mut self, frames: impl IntoIterator<Item = Frame<'a>>, first_frame: u64) {
         debug_assert_eq!(self.workers, 1, "other workers' flows would be lost");
-        let mut used = 0;
+        let (mut used, mut received, mut bytes) = (0, 0, 0);
         for (number, frame) in (first_frame..).zip(frames) {
+            received += 1;
+            bytes += u64::from(frame.wire_len);
             let Some(segment) = self.burst.get_mut(used) else { break };
-            if dissect(&frame, number, segment, &mut self.texts, &mut self.interval.frames) {
-                used += 1;
+            match wire::dissect(&frame, segment, &mut self.texts) {
+                Ok(()) => {
+                    segment.frame = number;
+                    // This engine has all shards: each is in its own place.
+                    if let Some(shard) = self.shards.get(shard_of(segment.hash)) {
+                        shard.table().prefetch_bucket(segment.hash);
+                    }
+                    used += 1;
+                }
+                Err(reason) => self.interval.frames.skip(reason),
             }
             if used == BURST {
                 self.process_burst(used);
@@ -126,6 +136,7 @@ impl Engine {
             }
         }
         self.process_burst(used);
+        self.interval.frames.receive(received, bytes);
     }
 
     fn process_burst(&mut self, used: usize) {
@@ -154,6 +165,12 @@ impl Engine {
             sightings: &mut self.sightings,
         };
         for burst in segments.chunks(BURST) {
+            for segment in burst {
+                let place = self.places.get(shard_of(segment.hash));
+                if let Some(shard) = place.and_then(|at| self.shards.get(usize::from(*at))) {
+                    shard.table().prefetch_bucket(segment.hash);
+                }
+            }
             take_burst(&mut self.shards, &self.places, burst, &mut self.hints, texts, &mut report);
         }
     }
@@ -230,36 +247,43 @@ impl Engine {
     }
 }
 
-/// Takes one burst through the tables in three passes, so that the memory of all its flows is on
-/// its way before the first of them is touched.
+/// Where a segment's flow is to be looked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hint {
+    place: u32,
+    slot: Slot,
+}
+
+/// Takes one burst through the tables, after the lines of all its buckets have been asked for, in
+/// two passes, so that the memory of all its flows is on its way before the first of them is touched.
 #[inline]
 fn take_burst(
     shards: &mut [Shard],
     places: &Places,
     burst: &[Segment],
-    hints: &mut [Slot; BURST],
+    hints: &mut [Hint; BURST],
     texts: &RstTexts,
     report: &mut Report<'_>,
 ) {
-    let place = |segment: &Segment| {
-        places.get(shard_of(segment.hash)).map_or(usize::MAX, |at| usize::from(*at))
-    };
-    for segment in burst {
-        if let Some(shard) = shards.get(place(segment)) {
-            shard.table().prefetch_bucket(segment.hash);
-        }
-    }
     for (segment, hint) in burst.iter().zip(hints.iter_mut()) {
-        if let Some(shard) = shards.get(place(segment)) {
-            *hint = shard.table().probe(segment.hash);
-            shard.table().prefetch_record(*hint);
+        let place = places.get(shard_of(segment.hash)).map_or(u8::MAX, |at| *at);
+        hint.place = place.into();
+        if let Some(shard) = shards.get(usize::from(place)) {
+            hint.slot = shard.table().probe(segment.hash);
+            shard.table().prefetch_record(hint.slot);
         }
     }
+    let mut steady = 0;
     for (segment, hint) in burst.iter().zip(hints.iter()) {
-        if let Some(shard) = shards.get_mut(place(segment)) {
-            shard.take(segment, *hint, texts, report);
+        if let Some(shard) = shards.get_mut(hint.place as usize) {
+            if shard.take_steady(segment, hint.slot) {
+                steady += 1;
+            } else {
+                shard.take(segment, hint.slot, texts, report);
+            }
         }
     }
+    report.interval.frames.analysed += steady;
 }
 
 /// Dissects one frame into `segment` and counts it; true when it holds a TCP segment.

@@ -1,6 +1,7 @@
 //! A dissected TCP segment: plain data, no borrow, so that it can wait in a burst or cross a queue.
 
 use crate::flow::key::FlowKey;
+use crate::flow::usual::Usual;
 
 /// The control bits of a TCP header (RFC 9293 section 3.1; CWR and ECE included).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -43,7 +44,7 @@ impl TcpFlags {
 
 /// What the first bytes of a payload look like; enough to tell a handshake from data.
 #[repr(u8)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Payload {
     /// No payload, or none of it was captured.
     #[default]
@@ -62,6 +63,21 @@ pub enum Payload {
     HttpRequest,
     /// An HTTP/1 status line.
     HttpResponse,
+}
+
+/// Whether the payload is a TLS alert, plain or encrypted: it says goodbye and asks for nothing.
+/// TLS 1.3 hides alerts in application data records of 24 bytes at most (RFC 8446 section 5.2: a
+/// header of 5, the alert's 2, the type, a tag of 16).
+#[inline(always)]
+pub(crate) const fn closes_tls(segment: &Segment) -> bool {
+    // Payloads shorter than this are a goodbye; a table, as what a payload is cannot be predicted.
+    const SHORTER_THAN: [u32; 8] = {
+        let mut lens = [0; 8];
+        lens[Payload::TlsAlert as usize] = u32::MAX;
+        lens[Payload::TlsData as usize] = 25;
+        lens
+    };
+    segment.payload_len < SHORTER_THAN[segment.payload as usize & 7]
 }
 
 /// Bits of [`Segment::options`].
@@ -120,10 +136,6 @@ pub struct Segment {
     pub ack: u32,
     /// Payload bytes on the wire, by the IP header's length.
     pub payload_len: u32,
-    /// Timestamp value, when `options` has [`option::TIMESTAMPS`].
-    pub ts_val: u32,
-    /// Timestamp echo reply, likewise.
-    pub ts_ecr: u32,
     /// Window field as sent, not scaled.
     pub window: u16,
     /// IPv4 identification; 0 for IPv6.
@@ -148,9 +160,11 @@ pub struct Segment {
     pub payload: Payload,
     /// Index in `key` of the endpoint that sent the segment: 0 or 1.
     pub direction: u8,
+    /// What makes it a usual segment.
+    pub usual: Usual,
 }
 
-const _: () = assert!(size_of::<Segment>() == 104, "a segment is 13 words");
+const _: () = assert!(size_of::<Segment>() == 96, "a segment is one and a half cache lines");
 
 impl Segment {
     /// Sequence space that the segment occupies: payload, plus one each for SYN and FIN.

@@ -19,7 +19,7 @@ use crate::limits::{
 };
 use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment, TcpFlags};
-use crate::track::{self, Opening};
+use crate::track::{self, Opening, steady};
 
 /// Where a shard reports to: the counters and the event buffer of the engine that owns it.
 pub(crate) struct Report<'a> {
@@ -182,8 +182,30 @@ impl Shard {
         self.hand = self.table.sweep(self.hand, part * parts, self.tick, limit, |_, _, _| {});
     }
 
+    /// Takes a segment if it is the next one of a connection under way, and all is as usual: true if
+    /// so; else nothing has happened. `hint` is as for [`Shard::take`].
+    #[inline(always)]
+    pub(crate) fn take_steady(&mut self, segment: &Segment, hint: Slot) -> bool {
+        // Neither before the clock, nor anything due: one comparison for both.
+        let later = segment.time_ns.wrapping_sub(self.clock_ns);
+        if later >= self.next_due_ns.wrapping_sub(self.clock_ns) {
+            return false;
+        }
+        let known = self.table.at_hint(&segment.key, hint);
+        let Some((flow, used)) = known else { return false };
+        if !steady::observe(flow, segment, segment.time_ns / 1000) {
+            return false;
+        }
+        self.clock_ns = segment.time_ns;
+        // Not written unless it is new: most lines stay clean.
+        if *used != self.tick {
+            *used = self.tick;
+        }
+        true
+    }
+
     /// Takes one segment. `hint` is where [`FlowTable::probe`] expects its flow.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn take(
         &mut self,
         segment: &Segment,
@@ -436,6 +458,7 @@ impl Shard {
             flow.ended |= ended::REFUSED;
         }
         flow.ended |= ended::RESET_BY << side;
+        flow.note_under_way();
         if !flow.dir[side].has(seen::RST) {
             flow.append_history(side, seen::RST);
             flow.dir[side].flags |= seen::RST;
@@ -467,3 +490,6 @@ impl Shard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,6 +132,12 @@ impl Bucket {
         self.tags[way & 15]
     }
 
+    /// Tick of the last use of `way`.
+    #[inline(always)]
+    pub(super) const fn used_mut(&mut self, way: usize) -> &mut u8 {
+        &mut self.used[way & 15]
+    }
+
     /// Class of the flow in `way`; meaningless for a free way.
     #[inline(always)]
     pub(super) const fn class_at(&self, way: usize) -> Class {

@@ -1,6 +1,8 @@
 //! What is remembered of one direction of a flow: 32 bytes, and the habits of its sender's stack.
 
-use crate::segment::Segment;
+use std::fmt;
+
+use crate::segment::{Segment, quirk};
 
 use super::record::Micros;
 
@@ -25,6 +27,9 @@ pub mod seen {
     pub const ZERO_WINDOW: u16 = 0x0080;
     /// The bits that are history letters.
     pub const LETTERS: u16 = 0x00ff;
+    /// Nothing is pending in the flow, as far as this side's next packet goes: see
+    /// [`crate::flow::record::FlowRecord::note_under_way`].
+    pub const UNDER_WAY: u16 = 0x0100;
     /// Timestamps option on a segment.
     pub const TIMESTAMPS: u16 = 0x0200;
     /// New payload sent although this side had already acknowledged the peer's FIN.
@@ -58,6 +63,31 @@ pub enum IpIdClass {
 /// Longest step between two IP identifications that still counts as one counter.
 pub const IP_ID_STEP_MAX: u16 = 64;
 
+/// From the lowest bit: lowest and highest time to live seen, the last type of service, and the time
+/// of the last packet as [`Micros`].
+#[derive(Clone, Copy, Default)]
+#[repr(transparent)]
+struct Stamp(u64);
+
+impl Stamp {
+    const TTL_MAX: u32 = 8;
+    const TOS: u32 = 16;
+    const TIME: u32 = 24;
+    const HABITS: u64 = (1 << Self::TIME) - 1;
+
+    fn set_habits(&mut self, ttl_min: u8, ttl_max: u8, tos: u8) {
+        let habits = u64::from(u32::from_le_bytes([ttl_min, ttl_max, tos, 0]));
+        self.0 = self.0 & !Self::HABITS | habits;
+    }
+}
+
+impl fmt::Debug for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [ttl_min, ttl_max, tos, ..] = self.0.to_le_bytes();
+        write!(f, "at {} ttl {ttl_min}-{ttl_max} tos {tos}", self.0 >> Self::TIME)
+    }
+}
+
 /// What is remembered of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -66,7 +96,9 @@ pub struct Direction {
     pub nxt: u32,
     /// The last acknowledgement number sent.
     pub ack: u32,
-    last_lo: u32,
+    /// When the last packet was seen, in the upper 40 bits, and habits of the sender in the others,
+    /// which so are read and written together: see [`Stamp`].
+    stamp: Stamp,
     /// Payload bytes sent, without retransmissions; saturates.
     pub bytes: u32,
     /// The window field of the last packet, not scaled.
@@ -74,24 +106,17 @@ pub struct Direction {
     /// IP identification of the last packet.
     pub ip_id: u16,
     min_response_8us: u16,
-    /// Bits of [`seen`].
-    pub flags: u16,
-    last_hi: u8,
-    /// Lowest time to live, or hop limit, seen.
-    pub ttl_min: u8,
-    /// Highest time to live, or hop limit, seen.
-    pub ttl_max: u8,
-    /// Type of service or traffic class of the last packet.
-    pub tos: u8,
     /// Packets other than RSTs, without the copies that captures on several interfaces hold; saturates
     /// at 255.
     pub packets: u8,
     /// Retransmissions; saturates at 255.
     pub retransmissions: u8,
+    /// Bits of [`seen`].
+    pub flags: u16,
     /// Low nibble: retransmissions since the peer acknowledged anything new. High nibble: keepalive
     /// probes since either side sent payload. Both saturate at 15.
     runs: u8,
-    /// Bits 0–1: IP identification class; 2: DF set seen; 3: DF clear seen; 4–7: window scale.
+    /// Bits 0–1: IP identification class; 2: DF clear seen; 3: DF set seen; 4–7: window scale.
     habits: u8,
 }
 
@@ -99,8 +124,37 @@ const ID_MASK: u8 = 0x03;
 const ID_ZERO: u8 = 1;
 const ID_INCREMENTING: u8 = 2;
 const ID_RANDOM: u8 = 3;
-const DF_SET: u8 = 0x04;
-const DF_CLEAR: u8 = 0x08;
+
+/// What IP identifications do that leave a sender's class as it is, and are no copy of a packet.
+#[repr(align(8))]
+struct SteadyIpId {
+    /// The shortest step from one to the next.
+    first: u16,
+    /// How many steps there are from that on.
+    steps: u16,
+    /// The bits that are 0.
+    zeros: u16,
+}
+
+/// Where the habits begin in [`Direction::standing`].
+pub(super) const HABITS: u32 = 24;
+
+/// The runs in [`Direction::standing`].
+pub(super) const RUNS: u32 = 0xff << 16;
+
+/// By class: none for a class that is not known.
+const STEADY_IP_ID: [SteadyIpId; 4] = [
+    SteadyIpId { first: 0, steps: 0, zeros: 0 },
+    SteadyIpId { first: 0, steps: 1, zeros: u16::MAX },
+    SteadyIpId { first: 1, steps: IP_ID_STEP_MAX, zeros: 0 },
+    SteadyIpId { first: 1, steps: u16::MAX, zeros: 0 },
+];
+
+/// Longest response time that is told from longer ones, in units of 8 microseconds.
+const RESPONSE_MAX: u64 = 65_000;
+
+pub(super) const DF_SET: u8 = 0x08;
+pub(super) const DF_CLEAR: u8 = 0x04;
 
 impl Direction {
     /// Whether any bit of `mask` (see [`seen`]) is set.
@@ -114,7 +168,28 @@ impl Direction {
     #[inline]
     #[must_use]
     pub const fn last(&self) -> Micros {
-        self.last_lo as u64 | (self.last_hi as u64) << 32
+        self.stamp.0 >> Stamp::TIME
+    }
+
+    /// Lowest time to live, or hop limit, seen.
+    #[inline]
+    #[must_use]
+    pub const fn ttl_min(&self) -> u8 {
+        self.stamp.0 as u8
+    }
+
+    /// Highest time to live, or hop limit, seen.
+    #[inline]
+    #[must_use]
+    pub const fn ttl_max(&self) -> u8 {
+        (self.stamp.0 >> Stamp::TTL_MAX) as u8
+    }
+
+    /// Type of service or traffic class of the last packet.
+    #[inline]
+    #[must_use]
+    pub const fn tos(&self) -> u8 {
+        (self.stamp.0 >> Stamp::TOS) as u8
     }
 
     /// This direction as if its last packet, a SYN that ends before `nxt`, had been its only one.
@@ -122,24 +197,25 @@ impl Direction {
     pub fn with_syn_only(&self, nxt: u32) -> Self {
         Self {
             nxt,
-            last_lo: self.last_lo,
-            last_hi: self.last_hi,
+            stamp: self.stamp,
             window: self.window,
             flags: seen::SYN | self.flags & seen::TIMESTAMPS,
-            ttl_min: self.ttl_min,
-            ttl_max: self.ttl_max,
-            tos: self.tos,
             packets: 1,
             habits: self.habits & 0xf0,
             ..Self::default()
         }
     }
 
+    /// Counts a packet; stops at 255.
+    #[inline(always)]
+    pub const fn count_packet(&mut self) {
+        self.packets += (self.packets != u8::MAX) as u8;
+    }
+
     /// Notes the time of a packet.
     #[inline]
     pub const fn set_last(&mut self, now: Micros) {
-        self.last_lo = now as u32;
-        self.last_hi = (now >> 32) as u8;
+        self.stamp.0 = self.stamp.0 & Stamp::HABITS | now << Stamp::TIME;
     }
 
     /// Shortest time in which this side answered the peer, in microseconds, at a resolution of 8.
@@ -154,16 +230,27 @@ impl Direction {
     /// Notes that this side answered within `us` microseconds.
     #[inline]
     pub fn note_response(&mut self, us: u64) {
-        self.note_response_if(true, us);
+        let units = (us / 8).min(RESPONSE_MAX) as u16;
+        self.min_response_8us = self.shortest_response().min(units).wrapping_add(1);
     }
 
-    /// [`Self::note_response`], or nothing; without a branch.
+    /// Whether a packet at `now` that answers one at `before`, if that one `asked`, answers sooner than
+    /// any so far.
     #[inline(always)]
-    pub fn note_response_if(&mut self, answers: bool, us: u64) {
-        let units = if answers { (us / 8).min(65_000) as u16 } else { u16::MAX };
-        // 0 stands for none: less one, that is the longest.
-        let shortest = self.min_response_8us.wrapping_sub(1).min(units);
-        self.min_response_8us = shortest.wrapping_add(1);
+    #[must_use]
+    pub fn answers_sooner(&self, asked: bool, before: Micros, now: Micros) -> bool {
+        // Signed: an answer before its question takes no time at all, and that is less than any. Where
+        // nothing was asked the least is 0, so that no jump depends on that: it is random.
+        let gap = (now.wrapping_sub(before) << Stamp::TIME).cast_signed();
+        let units = gap >> (Stamp::TIME + 3);
+        let least = (u64::from(self.min_response_8us).wrapping_sub(1) << 1 >> 1).cast_signed();
+        units < least * i64::from(asked) && asked
+    }
+
+    /// 0 stands for none: less one, that is the longest.
+    #[inline(always)]
+    const fn shortest_response(&self) -> u16 {
+        self.min_response_8us.wrapping_sub(1)
     }
 
     /// Retransmissions since the peer acknowledged anything new.
@@ -207,12 +294,6 @@ impl Direction {
         self.runs &= 0x0f;
     }
 
-    /// Keeps the count of retransmissions, or of probes, or clears it; without a branch.
-    #[inline(always)]
-    pub const fn keep_runs(&mut self, retransmissions: bool, probes: bool) {
-        self.runs &= (retransmissions as u8 * 0x0f) | (probes as u8 * 0xf0);
-    }
-
     /// Window scale shift; 0 when unknown.
     #[inline]
     #[must_use]
@@ -253,21 +334,63 @@ impl Direction {
     #[inline]
     pub fn learn(&mut self, segment: &Segment, handshake: bool) {
         let ttl = segment.ttl;
-        if self.packets == 0 {
-            (self.ttl_min, self.ttl_max) = (ttl, ttl);
+        let (low, high) = if self.packets == 0 {
+            (ttl, ttl)
         } else {
-            self.ttl_min = self.ttl_min.min(ttl);
-            self.ttl_max = self.ttl_max.max(ttl);
-        }
-        let df = segment.has_quirk(crate::segment::quirk::DF);
+            (self.ttl_min().min(ttl), self.ttl_max().max(ttl))
+        };
+        self.stamp.set_habits(low, high, segment.tos);
+        let df = segment.has_quirk(quirk::DF);
         self.habits |= if df { DF_SET } else { DF_CLEAR };
         if !handshake && self.has(seen::ACK | seen::DATA | seen::FIN) {
             self.learn_ip_id(segment.ip_id);
         }
         let copy = segment.ip_id != 0 && segment.ip_id == self.ip_id && self.packets > 0;
         self.ip_id = segment.ip_id;
-        self.tos = segment.tos;
         self.packets = self.packets.saturating_add(u8::from(!copy));
+    }
+
+    /// What is not usual about `segment` when this side sends it: 0 for nothing.
+    ///
+    /// Besides what [`super::usual::Usual`] says, that is whatever [`Self::learn`] would learn more from than a type
+    /// of service and an IP identification, or not count. A number and no condition: see
+    /// [`crate::track::steady`].
+    #[inline(always)]
+    #[must_use]
+    pub fn surprises(&self, segment: &Segment) -> u32 {
+        let standing = self.standing();
+        let missing = segment.usual.missing_in(standing);
+        let ttl = u32::from(segment.ttl ^ self.stamp.0 as u8);
+        let steady = &STEADY_IP_ID[(standing >> HABITS) as usize & usize::from(ID_MASK)];
+        let step = segment.ip_id.wrapping_sub(self.ip_id).wrapping_sub(steady.first);
+        missing | ttl | u32::from(step >= steady.steps) | u32::from(segment.ip_id & steady.zeros)
+    }
+
+    /// Notes whether this side may go on as usual, as far as the flow goes.
+    #[inline(always)]
+    pub const fn set_under_way(&mut self, under_way: bool) {
+        let may = under_way & !self.has(seen::WINDOW_CLOSED) & (self.ttl_min() == self.ttl_max());
+        self.flags = (self.flags & !seen::UNDER_WAY) | (seen::UNDER_WAY * may as u16);
+    }
+
+    /// Retransmissions or probes are being counted.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_repeating(&self) -> bool {
+        self.runs != 0
+    }
+
+    /// What is held against [`super::usual::Usual`], as one word: [`Self::flags`], the runs and the habits.
+    #[inline(always)]
+    const fn standing(&self) -> u32 {
+        self.flags as u32 | (self.runs as u32) << 16 | (self.habits as u32) << HABITS
+    }
+
+    /// What [`Self::learn`] and [`Self::set_last`] note of a packet that changes no habits.
+    #[inline(always)]
+    pub const fn stamp_again(&mut self, tos: u8, now: Micros) {
+        let ttl = self.stamp.0 & ((1 << Stamp::TOS) - 1);
+        self.stamp.0 = now << Stamp::TIME | (tos as u64) << Stamp::TOS | ttl;
     }
 
     #[inline]

@@ -9,3 +9,4 @@ pub mod prefetch;
 pub mod record;
 mod slab;
 pub mod table;
+pub mod usual;

@@ -197,6 +197,13 @@ impl FlowRecord {
         }
     }
 
+    /// Notes that endpoint `side` sent payload last, if `data`; without a jump.
+    #[inline(always)]
+    pub const fn note_last_data(&mut self, data: bool, side: usize) {
+        let by = (side & 1) as u8 * state::LAST_DATA;
+        self.state ^= (self.state ^ by) & (data as u8 * state::LAST_DATA);
+    }
+
     /// Both sides have sent a FIN.
     #[inline]
     #[must_use]
@@ -216,6 +223,24 @@ impl FlowRecord {
     #[must_use]
     pub const fn has_acked(&self, side: usize) -> bool {
         self.ended & (ended::ACKED_BY << (side & 1)) != 0
+    }
+
+    /// Notes of each direction whether its next packet can be a usual one (see
+    /// [`super::usual`]), which is so in a connection that both sides are in, when no reset waits for
+    /// its verdict, nothing is repeated or probed, no window is closed, the other side has not said
+    /// FIN, and it is not the acknowledgement that establishes the connection.
+    ///
+    /// To be called after anything that may have changed it, but for usual packets: they don't.
+    #[inline]
+    pub const fn note_under_way(&mut self) {
+        const BOTH_ACKED: u8 = ended::ACKED_BY | ended::ACKED_BY << 1;
+        let open = (self.event == 0) & (self.ended & BOTH_ACKED == BOTH_ACKED);
+        let pending = seen::SYN_ACK * !self.is(state::ESTABLISHED) as u16;
+        let [a, b] = &mut self.dir;
+        let smooth = open & !a.is_repeating() & !b.is_repeating();
+        let (after_a, after_b) = (a.has(seen::FIN | pending), b.has(seen::FIN | pending));
+        a.set_under_way(smooth & !after_b);
+        b.set_under_way(smooth & !after_a);
     }
 
     /// Bytes that `side` sent and the other has not acknowledged; negative when more was

@@ -116,14 +116,14 @@ impl Cutter {
         // SAFETY: `used <= len` of the block, whose bytes lie in one allocation.
         let first = unsafe { self.block.start.add(self.used) }.cast::<T>();
         self.used = end;
-        Some(Slab { first, len, block: Arc::clone(&self.block), values: PhantomData })
+        Some(Slab { first, last: len - 1, block: Arc::clone(&self.block), values: PhantomData })
     }
 }
 
 /// A slice of its own, never empty, in a block shared with others.
 pub(super) struct Slab<T> {
     first: NonNull<T>,
-    len: usize,
+    last: usize,
     block: Arc<Block>,
     values: PhantomData<T>,
 }
@@ -137,17 +137,17 @@ impl<T> Slab<T> {
     /// Value `index`, or the last one for an index that lies behind it: no branch, no panic.
     #[inline(always)]
     pub(super) fn at(&self, index: usize) -> &T {
-        debug_assert!(index < self.len, "an index of another slab");
-        // SAFETY: a slab is not empty, so the index is below `len`; the rest as in `deref`.
-        unsafe { self.first.add(index.min(self.len - 1)).as_ref() }
+        debug_assert!(index <= self.last, "an index of another slab");
+        // SAFETY: a slab is not empty, so the index is at most `last`; the rest as in `deref`.
+        unsafe { self.first.add(index.min(self.last)).as_ref() }
     }
 
     /// Likewise, to change it.
     #[inline(always)]
     pub(super) fn at_mut(&mut self, index: usize) -> &mut T {
-        debug_assert!(index < self.len, "an index of another slab");
+        debug_assert!(index <= self.last, "an index of another slab");
         // SAFETY: as in `at`; the exclusive borrow of the slab is one of its range.
-        unsafe { self.first.add(index.min(self.len - 1)).as_mut() }
+        unsafe { self.first.add(index.min(self.last)).as_mut() }
     }
 
     /// Asks for all lines of value `index` (see [`prefetch::line`]).
@@ -172,7 +172,7 @@ impl<T> Deref for Slab<T> {
     fn deref(&self) -> &[T] {
         // SAFETY: `cut` gave this slab `len` values of a type for which zeros are valid, aligned,
         // in a range that is its alone, and the block lives as long as the slab.
-        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.last + 1) }
     }
 }
 
@@ -180,7 +180,7 @@ impl<T> DerefMut for Slab<T> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`; the exclusive borrow of the slab is one of its range.
-        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.first.as_ptr(), self.last + 1) }
     }
 }
 

@@ -159,14 +159,18 @@ impl<R: Record> FlowTable<R> {
         if hits != 0 {
             return Slot::new(first, hits.trailing_zeros() as usize);
         }
+        self.probe_further(tag, first)
+    }
+
+    /// [`Self::probe`] when the first bucket does not have the tag. Apart, as a burst of known flows
+    /// never comes here.
+    #[inline(never)]
+    fn probe_further(&self, tag: u16, first: usize) -> Slot {
+        let line = self.buckets.at(first);
         let free = line.matches(0);
         if line.overflow() == 0 && free != 0 {
             return Slot::new(first, free.trailing_zeros() as usize);
         }
-        self.probe_second(tag, first, free)
-    }
-
-    fn probe_second(&self, tag: u16, first: usize, free: Ways) -> Slot {
         let second = self.partner(first, tag);
         let line = self.buckets.at(second);
         let hits = line.matches(tag);
@@ -219,6 +223,17 @@ impl<R: Record> FlowTable<R> {
         // The tag says that the record is not that of a flow removed since.
         let there = self.buckets.at(hint.bucket()).tag_at(hint.way()) == tag(hash);
         if there && self.record(hint).key() == key { Some(hint) } else { self.find(hash, key) }
+    }
+
+    /// The record of a flow and the tick of its last use, both to be changed, if `hint` is right; the
+    /// flow's class must stay what it is.
+    #[inline(always)]
+    pub fn at_hint(&mut self, key: &FlowKey, hint: Slot) -> Option<(&mut R, &mut u8)> {
+        let line = self.buckets.at_mut(hint.bucket());
+        let record = self.records.at_mut(hint.index());
+        // Without a tag it is that of a flow removed since.
+        let there = line.tag_at(hint.way()) != 0 && record.key().is(key);
+        there.then(|| (record, line.used_mut(hint.way())))
     }
 
     #[inline(always)]

@@ -75,6 +75,13 @@ impl Ledger {
         self.received == accounted
     }
 
+    /// Counts frames that came from the source, of so many bytes on the wire together.
+    #[inline]
+    pub const fn receive(&mut self, frames: u64, bytes: u64) {
+        self.received += frames;
+        self.bytes += bytes;
+    }
+
     /// Counts a frame that was not used.
     #[inline]
     pub fn skip(&mut self, reason: Skip) {

@@ -284,7 +284,7 @@ fn idle(form: Form, own_us: Option<u64>, trigger_us: Option<u64>) -> u64 {
 
 fn ttl_delta(side: &Direction, ttl: u8) -> i16 {
     let ttl = i16::from(ttl);
-    let (low, high) = (i16::from(side.ttl_min), i16::from(side.ttl_max));
+    let (low, high) = (i16::from(side.ttl_min()), i16::from(side.ttl_max()));
     if ttl < low {
         ttl - low
     } else if ttl > high {

@@ -277,7 +277,7 @@ impl OpenEvent {
         };
         *counted = counted.saturating_add(1);
         let usual = before.packets == 0
-            || (before.ttl_min.saturating_sub(1)..=before.ttl_max.saturating_add(1))
+            || (before.ttl_min().saturating_sub(1)..=before.ttl_max().saturating_add(1))
                 .contains(&segment.ttl);
         if usual {
             after.sender_usual_ttl = after.sender_usual_ttl.saturating_add(1);

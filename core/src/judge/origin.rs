@@ -124,12 +124,12 @@ fn decisive(facts: &Facts<'_>) -> Option<Decisive> {
 fn supporting(facts: &Facts<'_>) -> Families {
     let mut families = Families::default();
     let (rst, me, peer) = (facts.rst, facts.me, facts.peer);
-    let stable = me.ttl_max - me.ttl_min <= 1;
+    let stable = me.ttl_max() - me.ttl_min() <= 1;
     // One packet is no baseline, unless the distance is more than routes ever differ.
     // A host that still has the connection sends the RST through the same socket: not even one hop
     // may differ. One without it answers with its system's defaults.
     let least = match me.packets {
-        3.. if facts.form == Form::ActiveRa && me.ttl_min == me.ttl_max => 1,
+        3.. if facts.form == Form::ActiveRa && me.ttl_min() == me.ttl_max() => 1,
         3.. => 2,
         _ => 16,
     };
@@ -142,7 +142,7 @@ fn supporting(facts: &Facts<'_>) -> Families {
         Families::TIMESTAMPS,
         facts.form == Form::ActiveRa && facts.uses_timestamps() && !facts.has_timestamps(),
     );
-    let model = if facts.form.is_reply() { peer.tos } else { me.tos };
+    let model = if facts.form.is_reply() { peer.tos() } else { me.tos() };
     families.add(Families::DSCP, rst.tos >> 2 == 0 && model >> 2 != 0);
     families.add(Families::ACK_AHEAD, !facts.gap() && facts.ack_rel.is_some_and(|by| by > 0));
     families.add(Families::MIRROR, mirrored(facts));

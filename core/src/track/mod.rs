@@ -5,10 +5,12 @@
 //! does not fit moves no edge and is noted ([`kind::OUT_OF_WINDOW`], [`state::GAP`]).
 
 use crate::flow::record::{Direction, FlowRecord, Micros, elapsed, ended, kind, seen, state};
-use crate::segment::{Payload, Segment, TcpFlags, option};
+use crate::segment::{Segment, TcpFlags, closes_tls, option};
 use crate::seq::Seq;
 
-mod steady;
+#[cfg(test)]
+pub(crate) mod arbitrary;
+pub mod steady;
 
 /// Farthest that a segment may lie from the next expected byte before it counts as out of window,
 /// unless the receiver advertised more. Generous, because scales are unknown midstream and because
@@ -78,19 +80,11 @@ impl FlowRecord {
 }
 
 /// Updates `flow` with a packet that is not a RST, seen at `now`.
-#[inline]
 pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
-    if !steady::observe(flow, segment, now) {
-        observe_any(flow, segment, now);
-    }
-}
-
-/// [`observe`] for any packet, case by case.
-#[inline(never)]
-fn observe_any(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let side = usize::from(segment.direction & 1);
     if segment.flags.any(TcpFlags::SYN) {
         handshake(flow, segment, now);
+        flow.note_under_way();
         return;
     }
     let last_data = flow.last_data();
@@ -118,23 +112,26 @@ fn observe_any(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     } else {
         me.flags &= !seen::WINDOW_CLOSED;
     }
-    if segment.has_option(option::TIMESTAMPS) {
-        step.seen |= seen::TIMESTAMPS;
-    }
-    let asks = peer_kind & (kind::DATA | kind::SYN | kind::FIN) != 0
-        && peer_kind & kind::RETRANSMISSION == 0;
-    if asks && (me.packets == 0 || elapsed(me.last(), peer.last()) > 0) {
+    // What follows is hard to predict, so it is written without jumps or asks first for what is rare.
+    step.seen |= u16::from(segment.has_option(option::TIMESTAMPS)) * seen::TIMESTAMPS;
+    if me.answers_sooner(asks(peer_kind), peer.last(), now)
+        && (me.packets == 0 || elapsed(me.last(), peer.last()) > 0)
+    {
         me.note_response(elapsed(peer.last(), now));
     }
     me.window = segment.window;
     me.learn(segment, false);
     me.set_last(now);
-    if step.kind & kind::PROBE == 0 && segment.payload_len > 0 {
+    if me.probe_run() | peer.probe_run() != 0
+        && step.kind & kind::PROBE == 0
+        && segment.payload_len > 0
+    {
         me.clear_probe_run();
         peer.clear_probe_run();
     }
     let established = segment.flags.any(TcpFlags::ACK) && peer.has(seen::SYN_ACK);
     finish(flow, segment, side, step, established);
+    flow.note_under_way();
 }
 
 /// What one packet did, before it is written into the record.
@@ -194,15 +191,6 @@ fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &m
         let knows = !Seq(peer.nxt).after(Seq(segment.ack));
         step.seen |= if knows { seen::DATA_AFTER_PEER_FIN } else { seen::DATA_CROSSED_PEER_FIN };
     }
-}
-
-/// Whether the payload is a TLS alert, plain or encrypted: it says goodbye and asks for nothing.
-/// TLS 1.3 hides alerts in application data records of 24 bytes at most (RFC 8446 section 5.2: a
-/// header of 5, the alert's 2, the type, a tag of 16).
-#[inline(always)]
-fn closes_tls(segment: &Segment) -> bool {
-    (segment.payload == Payload::TlsAlert)
-        | ((segment.payload == Payload::TlsData) & (segment.payload_len <= 24))
 }
 
 /// Sequence space seen before: a keepalive probe with a byte in it, a copy, or a retransmission.
@@ -265,12 +253,10 @@ fn acknowledge(
             step.ended |= ended::ACK_UNSENT;
         }
     }
-    if first || me.ack != segment.ack {
-        if first || Seq(segment.ack).after(Seq(me.ack)) {
-            peer.clear_retransmission_run();
-        }
-        me.ack = segment.ack;
+    if peer.retransmission_run() != 0 && (first || Seq(segment.ack).after(Seq(me.ack))) {
+        peer.clear_retransmission_run();
     }
+    me.ack = segment.ack;
 }
 
 /// Writes what a packet did into the record.
@@ -279,9 +265,9 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, side: usize, step: Step, ans
     flow.last_kind[side & 1] = step.kind;
     flow.state |= step.state;
     flow.ended |= step.ended;
-    if answers && flow.initiator() == Some(side) {
-        flow.state |= state::ESTABLISHED;
-    }
+    let initiates = flow.state & (state::INITIATOR_KNOWN | state::INITIATOR)
+        == state::INITIATOR_KNOWN | (side & 1) as u8;
+    flow.state |= u8::from(answers & initiates) * state::ESTABLISHED;
     let fresh = step.seen & !flow.dir[side & 1].flags;
     if fresh != 0 {
         if fresh & seen::LETTERS != 0 {
@@ -292,10 +278,16 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, side: usize, step: Step, ans
             flow.first_payload[side & 1] = segment.payload as u8;
         }
     }
-    if step.data {
-        flow.state =
-            flow.state & !state::LAST_DATA | if side & 1 == 1 { state::LAST_DATA } else { 0 };
-    }
+    flow.note_last_data(step.data, side);
+}
+
+/// Whether the last packet, by its [`kind`], has something in it that an answer belongs to, and was
+/// sent only once.
+#[inline(always)]
+const fn asks(last_kind: u8) -> bool {
+    const QUESTIONS: u8 = kind::DATA | kind::SYN | kind::FIN;
+    const { assert!(kind::RETRANSMISSION > QUESTIONS, "one comparison asks for both") };
+    (last_kind & (QUESTIONS | kind::RETRANSMISSION)).wrapping_sub(1) < kind::RETRANSMISSION - 1
 }
 
 /// A SYN or SYN-ACK: starts or confirms a direction's sequence space.
@@ -355,7 +347,7 @@ pub fn observe_syn_on_live(flow: &mut FlowRecord, segment: &Segment, now: Micros
     }
     let me = &mut flow.dir[side & 1];
     let usual = me.packets == 0
-        || (me.ttl_min.saturating_sub(1)..=me.ttl_max.saturating_add(1)).contains(&segment.ttl);
+        || (me.ttl_min().saturating_sub(1)..=me.ttl_max().saturating_add(1)).contains(&segment.ttl);
     if !usual {
         flow.ended |= ended::SYN_ON_LIVE_FOREIGN;
     }

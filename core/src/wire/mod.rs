@@ -18,6 +18,8 @@ mod tcp;
 mod tunnel;
 mod view;
 
+pub use options::timestamps;
+
 use crate::frame::Frame;
 use crate::segment::{RstTexts, Segment, quirk};
 use crate::skip::Skip;
@@ -38,6 +40,11 @@ pub trait Sink {
     /// The segment to write, and where the text of its RST is kept; asked once for each frame that
     /// holds a segment, with the [`crate::flow::hash::hash`] of its key.
     fn place(&mut self, hash: u64) -> (&mut Segment, &mut RstTexts);
+
+    /// Looks at the options area of the segment just filled, as far as it was captured, for what a
+    /// segment does not hold (see [`timestamps`]).
+    #[inline(always)]
+    fn options(&mut self, _area: &[u8]) {}
 }
 
 /// The one place for all.
@@ -55,28 +62,34 @@ impl Sink for (&mut Segment, &mut RstTexts) {
 ///
 /// # Errors
 /// The one reason why the frame holds no usable TCP segment.
-#[inline]
+#[inline(always)]
 pub fn dissect(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Result<(), Skip> {
-    dissect_to(frame, &mut (segment, texts))
+    match common::read(frame, &mut (&mut *segment, &mut *texts)) {
+        Some(result) => result,
+        None => walk(*frame, &mut (segment, texts)),
+    }
 }
 
 /// [`dissect`] to where `sink` wants the segment.
 ///
 /// # Errors
 /// As [`dissect`]; `sink` has not been asked then.
-#[inline]
+#[inline(always)]
 pub fn dissect_to(frame: &Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
     match common::read(frame, sink) {
         Some(result) => result,
-        None => walk(frame, sink),
+        None => walk(*frame, sink),
     }
 }
 
 /// Reads any frame, header by header.
+///
+/// By value, so that no frame has to be written to memory for the few that come here.
+#[cold]
 #[inline(never)]
-fn walk(frame: &Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
+fn walk(frame: Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
     let mut layer = Layer::outermost(frame.link).ok_or(Skip::LinkType)?;
-    let mut view = View::of(frame);
+    let mut view = View::of(&frame);
     let (mut domain, mut quirks) = (0, 0);
     for _ in 0..=limits::TUNNELS {
         let (family, packet) = link::to_ip(layer, view).map_err(|skip| match skip {
@@ -161,7 +174,7 @@ mod tests {
         let (mut short, mut long) = (Segment::default(), Segment::default());
         let (mut short_texts, mut long_texts) = (RstTexts::new(1), RstTexts::new(1));
         let read = common::read(&frame, &mut (&mut short, &mut short_texts))?;
-        let walked = walk(&frame, &mut (&mut long, &mut long_texts));
+        let walked = walk(frame, &mut (&mut long, &mut long_texts));
         Some([
             format!("{read:?} {short:?} {short_texts:?}"),
             format!("{walked:?} {long:?} {long_texts:?}"),

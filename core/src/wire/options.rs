@@ -24,42 +24,55 @@ const USUAL: u32 = u32::from_ne_bytes([NOP, NOP, TIMESTAMPS, 10]);
 pub(super) fn read(area: &[u8], area_len: usize, segment: &mut Segment) {
     segment.mss = 0;
     segment.window_scale = 0;
-    // With timestamps or without options, as nearly all are: no jump depends on which.
-    let [a, b, c, d, v0, v1, v2, v3, e0, e1, e2, e3] = area.try_into().unwrap_or(&[0; 12]);
-    let usual = u32::from_ne_bytes([*a, *b, *c, *d]) == USUAL;
-    let mask = if usual { u32::MAX } else { 0 };
-    segment.options = if usual { option::TIMESTAMPS } else { 0 };
-    segment.ts_val = u32::from_be_bytes([*v0, *v1, *v2, *v3]) & mask;
-    segment.ts_ecr = u32::from_be_bytes([*e0, *e1, *e2, *e3]) & mask;
-    if usual | area.is_empty() {
+    // With timestamps or without options, as nearly all are: no jump depends on which. Whether it is
+    // neither is a product, as of two conditions a compiler makes two jumps.
+    let [a, b, c, d, ..] = area.try_into().unwrap_or(&[0; 12]);
+    let unlike = u32::from_ne_bytes([*a, *b, *c, *d]) ^ USUAL;
+    segment.options = u8::from(unlike == 0) * option::TIMESTAMPS;
+    if u64::from(unlike) * area.len() as u64 == 0 {
         return;
     }
-    list(area, area_len, segment);
+    if !list(area, area_len, |option| note(option, segment)) {
+        segment.options |= option::MALFORMED;
+    }
 }
 
-/// Walks the list of options.
+/// Value and echo reply of the timestamps option (RFC 7323) in an options area, as far as that was
+/// captured.
+#[must_use]
+pub fn timestamps(area: &[u8]) -> Option<[u32; 2]> {
+    let mut last = None;
+    let mut note = |option: &[u8]| {
+        if let [TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] = *option {
+            last = Some([[v0, v1, v2, v3], [e0, e1, e2, e3]].map(u32::from_be_bytes));
+        }
+    };
+    list(area, area.len(), &mut note);
+    last
+}
+
+/// Walks the list of options; false if it is malformed.
 #[inline(never)]
-fn list(area: &[u8], area_len: usize, segment: &mut Segment) {
+fn list(area: &[u8], area_len: usize, mut note: impl FnMut(&[u8])) -> bool {
     let mut rest = area;
     loop {
         // Bytes the header has from here on, captured or not.
         let room = area_len.saturating_sub(area.len() - rest.len());
         rest = match *rest {
-            [] | [END, ..] => return,
+            [] | [END, ..] => return true,
             [NOP, ref tail @ ..] => tail,
-            [_] if room > 1 => return,
-            [_] | [_, 0 | 1, ..] => break,
+            [_] if room > 1 => return true,
+            [_] | [_, 0 | 1, ..] => return false,
             [_, len, ..] => match rest.split_at_checked(usize::from(len)) {
                 Some((option, tail)) => {
-                    note(option, segment);
+                    note(option);
                     tail
                 }
-                None if usize::from(len) <= room => return,
-                None => break,
+                None if usize::from(len) <= room => return true,
+                None => return false,
             },
         };
     }
-    segment.options |= option::MALFORMED;
 }
 
 /// Notes one whole option.
@@ -75,11 +88,7 @@ fn note(option: &[u8], segment: &mut Segment) {
         }
         [SACK_PERMITTED, 2] => option::SACK_PERMITTED,
         [SACK, 10 | 18 | 26 | 34, ..] => option::SACK,
-        [TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
-            segment.ts_val = u32::from_be_bytes([v0, v1, v2, v3]);
-            segment.ts_ecr = u32::from_be_bytes([e0, e1, e2, e3]);
-            option::TIMESTAMPS
-        }
+        [TIMESTAMPS, 10, ..] => option::TIMESTAMPS,
         [MPTCP, ..] => option::MPTCP,
         _ => 0,
     };

@@ -4,6 +4,7 @@ use super::view::View;
 use super::{Sink, options, payload};
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
+use crate::flow::usual::Usual;
 use crate::segment::{RstTexts, Segment, TcpFlags, quirk};
 use crate::skip::Skip;
 
@@ -59,11 +60,20 @@ pub(super) fn read(body: View<'_>, carrier: &Carrier, sink: &mut impl Sink) -> R
     let cut = if body.is_cut() { quirk::CUT } else { 0 };
     segment.quirks = ip.quirks | carrier.quirks | cut;
     let (fields, data) = body.bytes.split_at_checked(header_len).unwrap_or((body.bytes, &[]));
-    options::read(fields.get(20..).unwrap_or(&[]), header_len - 20, segment);
+    let area = fields.get(20..).unwrap_or(&[]);
+    options::read(area, header_len - 20, segment);
     let claimed = u32::try_from(body.wire - header_len).unwrap_or(u32::MAX);
     segment.payload = payload::kind(data, 0, data.len());
     fill(header, claimed, data, segment, texts);
+    sink.options(area);
     Ok(())
+}
+
+/// The source and the destination port.
+#[inline(always)]
+pub(super) const fn ports(header: &[u8; 20]) -> [u16; 2] {
+    let both = u32::from_be_bytes([header[0], header[1], header[2], header[3]]);
+    [(both >> 16) as u16, both as u16]
 }
 
 /// Fills what the fixed header and the payload's length say: `claimed` bytes on the wire, of which
@@ -82,7 +92,8 @@ pub(super) fn fill(
     segment.window = u16::from_be_bytes([header[14], header[15]]);
     segment.payload_len = claimed;
     segment.text = 0;
-    if segment.flags.any(TcpFlags::RST) && !captured.is_empty() {
+    segment.usual = Usual::of(segment);
+    if segment.flags.any(TcpFlags::RST) {
         keep_text(captured, segment, texts);
     }
 }
@@ -90,5 +101,7 @@ pub(super) fn fill(
 #[cold]
 #[inline(never)]
 fn keep_text(captured: &[u8], segment: &mut Segment, texts: &mut RstTexts) {
-    segment.text = texts.keep(captured);
+    if !captured.is_empty() {
+        segment.text = texts.keep(captured);
+    }
 }

@@ -4,8 +4,9 @@ use etherparse::{NetHeaders, PacketHeaders, TcpHeader, TcpOptionElement, Transpo
 use proptest::prelude::*;
 use resetscope_core::flow::hash::hash;
 use resetscope_core::flow::key::{FlowKey, mapped};
+use resetscope_core::flow::usual::Usual;
 use resetscope_core::frame::LinkType;
-use resetscope_core::segment::{Segment, TcpFlags, option, quirk};
+use resetscope_core::segment::{Payload, Segment, TcpFlags, option, quirk};
 
 use crate::links::wrapped;
 use crate::packet::ip_packet;
@@ -67,10 +68,7 @@ fn expected(packet: &[u8]) -> Segment {
             }
             TcpOptionElement::SelectiveAcknowledgementPermitted => option::SACK_PERMITTED,
             TcpOptionElement::SelectiveAcknowledgement(..) => option::SACK,
-            TcpOptionElement::Timestamp(val, ecr) => {
-                (segment.ts_val, segment.ts_ecr) = (val, ecr);
-                option::TIMESTAMPS
-            }
+            TcpOptionElement::Timestamp(..) => option::TIMESTAMPS,
         };
     }
     segment
@@ -78,7 +76,9 @@ fn expected(packet: &[u8]) -> Segment {
 
 /// Without the fields that the oracle knows nothing of.
 fn comparable(segment: Segment) -> String {
-    shown(&Segment { payload: resetscope_core::segment::Payload::None, text: 0, ..segment })
+    let mut segment = Segment { payload: Payload::None, text: 0, ..segment };
+    segment.usual = Usual::of(&segment);
+    shown(&segment)
 }
 
 /// The packet with its two endpoints swapped.
@@ -149,17 +149,16 @@ proptest! {
             prop_assert!(got.has_quirk(quirk::CUT));
             prop_assert!(got.options & !full.options == 0, "no option is invented");
             let behind_options = captured >= tcp_at + expected_tcp_len(&packet);
-            let want = Segment {
+            let mut want = Segment {
                 quirks: full.quirks | quirk::CUT,
                 payload: got.payload,
                 text: got.text,
                 options: if behind_options { full.options } else { got.options },
                 mss: if behind_options { full.mss } else { got.mss },
                 window_scale: if behind_options { full.window_scale } else { got.window_scale },
-                ts_val: if behind_options { full.ts_val } else { got.ts_val },
-                ts_ecr: if behind_options { full.ts_ecr } else { got.ts_ecr },
                 ..full
             };
+            want.usual = Usual::of(&want);
             prop_assert_eq!(shown(&got), shown(&want), "{} cut at {}", name, captured);
         }
     }

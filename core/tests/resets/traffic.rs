@@ -83,7 +83,6 @@ pub(crate) fn hostile(random: &mut Random, frame: u64) -> Segment {
     };
     (segment.seq, segment.ack) = (number(random), number(random));
     segment.payload_len = random.of(&[0, 0, 0, 1, 24, 1460, 65_535, u32::MAX, any as u32]);
-    (segment.ts_val, segment.ts_ecr) = (number(random), number(random));
     segment.flags =
         TcpFlags(random.of(&[0x02, 0x12, 0x10, 0x18, 0x11, 0x04, 0x14, (any >> 32) as u8]));
     segment.options = random.next() as u8;

@@ -125,8 +125,8 @@ fn packet(row: &Row, roles: &Roles) -> Packet {
         ttl: row.ttl,
         ip_id: row.ip_id,
         sack: row.options & option::SACK != 0,
-        ts_val: row.timestamps.map(|(value, _)| value),
-        ts_ecr: row.timestamps.map(|(_, echo)| echo),
+        ts_val: row.timestamps.map(|[value, _]| value),
+        ts_ecr: row.timestamps.map(|[_, echo]| echo),
         remarks: row.remarks.iter().map(|remark| remark.words()).collect(),
     }
 }

@@ -11,7 +11,7 @@ use resetscope_core::judge::evidence::Fact;
 use resetscope_core::judge::form::Form;
 use resetscope_core::segment::{RstTexts, Segment, TcpFlags, quirk};
 use resetscope_core::seq::Seq;
-use resetscope_core::wire::dissect;
+use resetscope_core::wire::{self, Sink, dissect_to};
 
 use crate::source::{Batch, Fill, Source, SourceError};
 
@@ -96,7 +96,7 @@ pub struct Row {
     /// Options present, see [`resetscope_core::segment::option`].
     pub options: u8,
     /// Timestamp value and echo reply, when the option is there.
-    pub timestamps: Option<(u32, u32)>,
+    pub timestamps: Option<[u32; 2]>,
     /// What it is in the story.
     pub remarks: Vec<Remark>,
 }
@@ -197,20 +197,37 @@ pub fn collect(
 ) -> Result<Timeline, SourceError> {
     let mut story = Collector::new(event, packets.max(1));
     let mut batch = Batch::new(BATCH);
-    let (mut segment, mut texts) = (Segment::default(), RstTexts::new(1));
+    let mut read = Read { segment: Segment::default(), texts: RstTexts::new(1), timestamps: None };
     'reading: while source.fill(&mut batch, u64::MAX)? != Fill::End {
         for (frame, number) in batch.frames().zip(batch.first_number()..) {
             if story.is_complete(frame.time_ns, number) {
                 break 'reading;
             }
-            texts.clear();
-            if dissect(&frame, &mut segment, &mut texts).is_ok() && segment.key == story.key {
-                segment.frame = number;
-                story.take(&segment);
+            read.texts.clear();
+            if dissect_to(&frame, &mut read).is_ok() && read.segment.key == story.key {
+                read.segment.frame = number;
+                story.take(&read.segment, read.timestamps);
             }
         }
     }
     Ok(story.finish(event))
+}
+
+/// A segment, and what of its options only a reader of timelines wants to know.
+struct Read {
+    segment: Segment,
+    texts: RstTexts,
+    timestamps: Option<[u32; 2]>,
+}
+
+impl Sink for Read {
+    fn place(&mut self, _hash: u64) -> (&mut Segment, &mut RstTexts) {
+        (&mut self.segment, &mut self.texts)
+    }
+
+    fn options(&mut self, area: &[u8]) {
+        self.timestamps = wire::timestamps(area);
+    }
 }
 
 struct Collector {
@@ -245,7 +262,7 @@ impl Collector {
         frame > self.rst_frame && (self.more || time_ns > self.rst_ns.saturating_add(AFTER_NS))
     }
 
-    fn take(&mut self, segment: &Segment) {
+    fn take(&mut self, segment: &Segment, timestamps: Option<[u32; 2]>) {
         let (seq, ack, remarks) = self.numbering.take(segment);
         let row = Row {
             frame: segment.frame,
@@ -259,9 +276,7 @@ impl Collector {
             ttl: segment.ttl,
             ip_id: (!segment.has_quirk(quirk::IPV6)).then_some(segment.ip_id),
             options: segment.options,
-            timestamps: segment
-                .has_option(resetscope_core::segment::option::TIMESTAMPS)
-                .then_some((segment.ts_val, segment.ts_ecr)),
+            timestamps,
             remarks,
         };
         if segment.frame <= self.rst_frame {

@@ -270,6 +270,10 @@ proptest! {
         gone.iter().for_each(|&n| twin.remove(&key(n)));
         let (hash, key) = ((twin.hash)(&key(wanted)), key(wanted));
         prop_assert_eq!(twin.table.find_hinted(hash, &key, Slot(hint)), twin.slot(&key));
+        for hint in [Slot(hint), twin.table.probe(hash)] {
+            let right = twin.slot(&key) == Some(hint);
+            prop_assert_eq!(twin.table.at_hint(&key, hint).is_some(), right, "{:?}", hint);
+        }
         prop_assert_eq!(twin.slot(&key).is_some(), twin.flows.contains_key(&key));
     }
 

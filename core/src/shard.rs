@@ -243,21 +243,20 @@ impl Shard {
             let flow = *self.table.record(slot);
             self.note_after(segment, &flow);
         }
+        let side = usize::from(segment.direction & 1);
         let flow = self.table.record_mut(slot);
         let before = flow.state;
-        let side = usize::from(segment.direction & 1);
         let accepts = segment.flags.is_syn_ack() && !flow.dir[side].has(seen::SYN_ACK);
         track::observe(flow, segment, now);
+        let class = flow.class();
+        if flow.state & !before & state::ESTABLISHED != 0 && !flow.is(state::MIDSTREAM) {
+            let rtt = elapsed(flow.first(), now);
+            report.interval.histograms.record(Metric::HandshakeRtt, rtt);
+        }
         if accepts {
             let flow = *flow;
             self.sight(segment, &flow, report);
         }
-        let flow = self.table.record_mut(slot);
-        if (flow.state & !before) & state::ESTABLISHED != 0 && !flow.is(state::MIDSTREAM) {
-            let rtt = elapsed(flow.first(), now);
-            report.interval.histograms.record(Metric::HandshakeRtt, rtt);
-        }
-        let class = flow.class();
         self.table.touch(slot, class, self.tick);
     }
 

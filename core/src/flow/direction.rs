@@ -75,9 +75,9 @@ impl Stamp {
     const TIME: u32 = 24;
     const HABITS: u64 = (1 << Self::TIME) - 1;
 
-    fn set_habits(&mut self, ttl_min: u8, ttl_max: u8, tos: u8) {
-        let habits = u64::from(u32::from_le_bytes([ttl_min, ttl_max, tos, 0]));
-        self.0 = self.0 & !Self::HABITS | habits;
+    const fn new(ttl_min: u8, ttl_max: u8, tos: u8, time: Micros) -> Self {
+        let habits = u32::from_le_bytes([ttl_min, ttl_max, tos, 0]) as u64;
+        Self(time << Self::TIME | habits)
     }
 }
 
@@ -327,19 +327,19 @@ impl Direction {
         }
     }
 
-    /// Learns TTL, DF, TOS and IP identification from a packet that is not a RST.
+    /// Learns time, TTL, DF, TOS and IP identification from a packet that is not a RST.
     ///
     /// SYN and SYN-ACK are left out of the identification baseline: Linux numbers a SYN-ACK 0 and
     /// starts the connection's counter anywhere.
     #[inline]
-    pub fn learn(&mut self, segment: &Segment, handshake: bool) {
+    pub fn learn(&mut self, segment: &Segment, now: Micros, handshake: bool) {
         let ttl = segment.ttl;
         let (low, high) = if self.packets == 0 {
             (ttl, ttl)
         } else {
             (self.ttl_min().min(ttl), self.ttl_max().max(ttl))
         };
-        self.stamp.set_habits(low, high, segment.tos);
+        self.stamp = Stamp::new(low, high, segment.tos, now);
         let df = segment.has_quirk(quirk::DF);
         self.habits |= if df { DF_SET } else { DF_CLEAR };
         if !handshake && self.has(seen::ACK | seen::DATA | seen::FIN) {
@@ -366,18 +366,20 @@ impl Direction {
         missing | ttl | u32::from(step >= steady.steps) | u32::from(segment.ip_id & steady.zeros)
     }
 
-    /// Notes whether this side may go on as usual, as far as the flow goes.
+    /// Notes whether this side may go on as usual: when `against` is 0 and nothing of its own stands
+    /// against it.
     #[inline(always)]
-    pub const fn set_under_way(&mut self, under_way: bool) {
-        let may = under_way & !self.has(seen::WINDOW_CLOSED) & (self.ttl_min() == self.ttl_max());
-        self.flags = (self.flags & !seen::UNDER_WAY) | (seen::UNDER_WAY * may as u16);
+    pub const fn set_under_way(&mut self, against: u32) {
+        let ttl = self.stamp.0 as u8 ^ (self.stamp.0 >> Stamp::TTL_MAX) as u8;
+        let against = against | (self.flags & seen::WINDOW_CLOSED) as u32 | ttl as u32;
+        self.flags = (self.flags & !seen::UNDER_WAY) | (seen::UNDER_WAY * (against == 0) as u16);
     }
 
-    /// Retransmissions or probes are being counted.
+    /// 0 when neither retransmissions nor probes are being counted.
     #[inline(always)]
     #[must_use]
-    pub const fn is_repeating(&self) -> bool {
-        self.runs != 0
+    pub const fn runs_as_number(&self) -> u32 {
+        self.runs as u32
     }
 
     /// What is held against [`super::usual::Usual`], as one word: [`Self::flags`], the runs and the habits.

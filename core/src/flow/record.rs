@@ -125,17 +125,14 @@ impl FlowRecord {
     #[inline]
     #[must_use]
     pub const fn class(&self) -> Class {
-        if self.event != 0 {
-            Class::Pinned
-        } else if self.was_reset() || self.both_fins() {
-            Class::Closing
-        } else if self.is(state::ESTABLISHED)
-            || (self.is(state::MIDSTREAM) && self.dir[0].packets > 0 && self.dir[1].packets > 0)
-        {
-            Class::Established
-        } else {
-            Class::Embryonic
-        }
+        let [a, b] = &self.dir;
+        let joined = self.is(state::MIDSTREAM) & (a.packets > 0) & (b.packets > 0);
+        // Without the jumps of a chain: which of these a flow is, is hard to predict.
+        let established = self.is(state::ESTABLISHED) | joined;
+        let closing = self.was_reset() | self.both_fins();
+        let open = if established { Class::Established } else { Class::Embryonic };
+        let ended = if closing { Class::Closing } else { open };
+        if self.event != 0 { Class::Pinned } else { ended }
     }
 
     /// An empty record for the flow of `key`, first seen at `now`.
@@ -208,7 +205,7 @@ impl FlowRecord {
     #[inline]
     #[must_use]
     pub const fn both_fins(&self) -> bool {
-        self.dir[0].has(seen::FIN) && self.dir[1].has(seen::FIN)
+        self.dir[0].flags & self.dir[1].flags & seen::FIN != 0
     }
 
     /// A reset, whoever wrote it, was seen in either direction.
@@ -234,13 +231,14 @@ impl FlowRecord {
     #[inline]
     pub const fn note_under_way(&mut self) {
         const BOTH_ACKED: u8 = ended::ACKED_BY | ended::ACKED_BY << 1;
-        let open = (self.event == 0) & (self.ended & BOTH_ACKED == BOTH_ACKED);
         let pending = seen::SYN_ACK * !self.is(state::ESTABLISHED) as u16;
         let [a, b] = &mut self.dir;
-        let smooth = open & !a.is_repeating() & !b.is_repeating();
-        let (after_a, after_b) = (a.has(seen::FIN | pending), b.has(seen::FIN | pending));
-        a.set_under_way(smooth & !after_b);
-        b.set_under_way(smooth & !after_a);
+        // One number that is 0 when nothing stands against it, for the same reason as above.
+        let of_flow = self.event | (self.ended & BOTH_ACKED ^ BOTH_ACKED) as u32;
+        let of_both = of_flow | a.runs_as_number() | b.runs_as_number();
+        let (after_a, after_b) = (a.flags & (seen::FIN | pending), b.flags & (seen::FIN | pending));
+        a.set_under_way(of_both | after_b as u32);
+        b.set_under_way(of_both | after_a as u32);
     }
 
     /// Bytes that `side` sent and the other has not acknowledged; negative when more was
@@ -329,7 +327,7 @@ mod tests {
         ] {
             let mut side = Direction::default();
             for &ip_id in ids {
-                side.learn(&Segment { ip_id, ..Segment::default() }, false);
+                side.learn(&Segment { ip_id, ..Segment::default() }, 0, false);
                 side.flags |= seen::ACK;
             }
             assert_eq!(side.ip_id_class(), want, "{ids:?}");

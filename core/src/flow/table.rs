@@ -203,7 +203,7 @@ impl<R: Record> FlowTable<R> {
     }
 
     /// The slot of a flow; `hash` must be the one that it was inserted with.
-    #[inline]
+    #[inline(never)]
     #[must_use]
     pub fn find(&self, hash: u64, key: &FlowKey) -> Option<Slot> {
         let (tag, first) = (tag(hash), self.first(hash));
@@ -220,9 +220,9 @@ impl<R: Record> FlowTable<R> {
     #[inline]
     #[must_use]
     pub fn find_hinted(&self, hash: u64, key: &FlowKey, hint: Slot) -> Option<Slot> {
-        // The tag says that the record is not that of a flow removed since.
-        let there = self.buckets.at(hint.bucket()).tag_at(hint.way()) == tag(hash);
-        if there && self.record(hint).key() == key { Some(hint) } else { self.find(hash, key) }
+        // Without a tag the record is that of a flow removed since.
+        let there = self.buckets.at(hint.bucket()).tag_at(hint.way()) != 0;
+        if there && self.record(hint).key().is(key) { Some(hint) } else { self.find(hash, key) }
     }
 
     /// The record of a flow and the tick of its last use, both to be changed, if `hint` is right; the
@@ -240,7 +240,7 @@ impl<R: Record> FlowTable<R> {
     fn search(&self, bucket: usize, mut ways: Ways, key: &FlowKey) -> Option<Slot> {
         while ways != 0 {
             let slot = Slot::new(bucket, ways.trailing_zeros() as usize);
-            if self.record(slot).key() == key {
+            if self.record(slot).key().is(key) {
                 return Some(slot);
             }
             ways &= ways - 1;

@@ -80,6 +80,7 @@ impl FlowRecord {
 }
 
 /// Updates `flow` with a packet that is not a RST, seen at `now`.
+#[inline]
 pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let side = usize::from(segment.direction & 1);
     if segment.flags.any(TcpFlags::SYN) {
@@ -120,8 +121,7 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
         me.note_response(elapsed(peer.last(), now));
     }
     me.window = segment.window;
-    me.learn(segment, false);
-    me.set_last(now);
+    me.learn(segment, now, false);
     if me.probe_run() | peer.probe_run() != 0
         && step.kind & kind::PROBE == 0
         && segment.payload_len > 0
@@ -291,6 +291,7 @@ const fn asks(last_kind: u8) -> bool {
 }
 
 /// A SYN or SYN-ACK: starts or confirms a direction's sequence space.
+#[inline(never)]
 fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let side = usize::from(segment.direction & 1);
     let syn_ack = segment.flags.any(TcpFlags::ACK);
@@ -328,8 +329,7 @@ fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
         step.seen |= seen::TIMESTAMPS;
     }
     me.window = segment.window;
-    me.learn(segment, true);
-    me.set_last(now);
+    me.learn(segment, now, true);
     if flow.initiator().is_none() {
         flow.set_initiator(if syn_ack { side ^ 1 } else { side });
     }

@@ -61,7 +61,7 @@ pub const fn owner_of(shard: usize, workers: usize) -> usize {
 }
 
 /// Where an engine has each of all shards; what it does not own lies beyond its shards. A table, as
-/// the division by the number of workers would cost more, three times for each packet.
+/// the division by the number of workers would cost more.
 type Places = [u8; SHARDS];
 
 /// The engine of one core. It owns every `workers`-th shard.
@@ -286,27 +286,11 @@ fn take_burst(
     report.interval.frames.analysed += steady;
 }
 
-/// Dissects one frame into `segment` and counts it; true when it holds a TCP segment.
-#[inline]
-pub fn dissect(
-    frame: &Frame<'_>,
-    number: u64,
-    segment: &mut Segment,
-    texts: &mut RstTexts,
-    ledger: &mut Ledger,
-) -> bool {
-    let dissected = dissect_to(frame, &mut (&mut *segment, texts), ledger);
-    if dissected {
-        segment.frame = number;
-    }
-    dissected
-}
-
-/// [`dissect`] to where `sink` wants the segment; who places it also gives it its number.
+/// Dissects one frame to where `sink` wants the segment, and counts it; true when it holds a TCP
+/// segment. Who places that also gives it its number.
 #[inline]
 pub fn dissect_to(frame: &Frame<'_>, sink: &mut impl Sink, ledger: &mut Ledger) -> bool {
-    ledger.received += 1;
-    ledger.bytes += u64::from(frame.wire_len);
+    ledger.receive(1, frame.wire_len.into());
     match wire::dissect_to(frame, sink) {
         Ok(()) => true,
         Err(reason) => {

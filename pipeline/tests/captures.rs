@@ -14,9 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use analysis::{Outcome, Row, analyse_file, plan, shared};
 use resetscope::sink::community_id::community_id;
 use resetscope::source::{Batch, Fill, Input, Options, SourceError, open};
-use resetscope_core::engine::dissect;
-use resetscope_core::interval::Ledger;
 use resetscope_core::segment::{RstTexts, Segment};
+use resetscope_core::wire::dissect;
 use serde_json::Value;
 
 /// Labels that a person gave and the verdicts share, at least.
@@ -201,8 +200,7 @@ fn flows_of(labels: &[&Row]) -> HashMap<u64, String> {
     while source.fill(&mut batch, u64::MAX).unwrap() != Fill::End {
         for (number, frame) in (batch.first_number()..).zip(batch.frames()) {
             if wanted.contains(&number) {
-                let mut ledger = Ledger::default();
-                assert!(dissect(&frame, number, &mut segment, &mut texts, &mut ledger));
+                dissect(&frame, &mut segment, &mut texts).unwrap();
                 flows.insert(number, community_id(&segment.key));
             }
         }

@@ -352,9 +352,9 @@ impl Direction {
 
     /// What is not usual about `segment` when this side sends it: 0 for nothing.
     ///
-    /// Besides what [`super::usual::Usual`] says, that is whatever [`Self::learn`] would learn more from than a type
-    /// of service and an IP identification, or not count. A number and no condition: see
-    /// [`crate::track::steady`].
+    /// Besides what [`super::usual::Usual`] says, that is whatever [`Self::learn`] would learn more from
+    /// than a type of service and an IP identification, or not count; of the times to live only the
+    /// lowest is taken for granted. A number and no condition: see [`crate::track::steady`].
     #[inline(always)]
     #[must_use]
     pub fn surprises(&self, segment: &Segment) -> u32 {
@@ -370,8 +370,7 @@ impl Direction {
     /// against it.
     #[inline(always)]
     pub const fn set_under_way(&mut self, against: u32) {
-        let ttl = self.stamp.0 as u8 ^ (self.stamp.0 >> Stamp::TTL_MAX) as u8;
-        let against = against | (self.flags & seen::WINDOW_CLOSED) as u32 | ttl as u32;
+        let against = against | (self.flags & seen::WINDOW_CLOSED) as u32;
         self.flags = (self.flags & !seen::UNDER_WAY) | (seen::UNDER_WAY * (against == 0) as u16);
     }
 
@@ -382,7 +381,8 @@ impl Direction {
         self.runs as u32
     }
 
-    /// What is held against [`super::usual::Usual`], as one word: [`Self::flags`], the runs and the habits.
+    /// What is held against [`super::usual::Usual`], as one word: [`Self::flags`], the runs and the
+    /// habits.
     #[inline(always)]
     const fn standing(&self) -> u32 {
         self.flags as u32 | (self.runs as u32) << 16 | (self.habits as u32) << HABITS

@@ -227,7 +227,8 @@ impl FlowRecord {
     /// its verdict, nothing is repeated or probed, no window is closed, the other side has not said
     /// FIN, and it is not the acknowledgement that establishes the connection.
     ///
-    /// To be called after anything that may have changed it, but for usual packets: they don't.
+    /// To be called after every packet that is not usual itself, and after a reset. What else changes it
+    /// (the end of an event) only makes it true, and may wait: until then packets go the long way.
     #[inline]
     pub const fn note_under_way(&mut self) {
         const BOTH_ACKED: u8 = ended::ACKED_BY | ended::ACKED_BY << 1;

@@ -9,10 +9,11 @@
 //! ```text
 //! for every packet of a burst   prefetch_bucket(hash)
 //! for every packet of a burst   hint = probe(hash), prefetch_record(hint)
-//! for every packet of a burst   find_hinted(hash, key, hint), or insert(…); touch(…)
+//! for every packet of a burst   at_hint(key, hint), if the flow's class stays what it is; else
+//!                               find_hinted(hash, key, hint), or insert(…); touch(…)
 //! ```
 //!
-//! Hints never change a result: the third pass gives what it would have given alone.
+//! Hints never change a result: where `at_hint` finds nothing, `find_hinted` gives what `find` would.
 //!
 //! When both buckets are full, a flow of the lowest [`Class`] and greatest age makes room. What
 //! that needs to know lies in the two bucket lines, so a flood of new flows costs two lines and

@@ -20,8 +20,8 @@ const ACK_OR_DATA: u32 = (seen::ACK ^ (seen::DATA | seen::MORE_DATA)) as u32;
 pub struct Usual(u32);
 
 impl Usual {
-    /// No direction has ever shown this: where it waits for a flow under way, no count runs.
-    const NEVER: u32 = RUNS;
+    /// No direction has ever shown this: in a flow under way no count runs.
+    const NEVER: u32 = RUNS | seen::UNDER_WAY as u32;
 
     /// What `segment` asks for. All its other fields must be there.
     ///

@@ -8,6 +8,7 @@ use crate::flow::table::FlowTable;
 use crate::interval::Interval;
 use crate::interval::histogram::Histograms;
 use crate::judge::event::Judged;
+use crate::limits::{CLOCK_BACK_NS, TICK_NS};
 use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment, TcpFlags};
 use crate::track::arbitrary::{Packet, packet, segment};
@@ -50,9 +51,11 @@ impl Subject {
         self.shard.take(segment, hint, &RstTexts::new(1), &mut report);
     }
 
-    /// Everything that is remembered of flows.
-    fn flows(&self) -> String {
-        format!("{:?}", self.shard.table().iter().collect::<Vec<_>>())
+    /// Everything that is remembered of flows, and what time it is.
+    fn state(&self) -> String {
+        let shard = &self.shard;
+        let clock = (shard.clock_ns, shard.next_due_ns, shard.tick);
+        format!("{clock:?} {:?}", shard.table().iter().collect::<Vec<_>>())
     }
 
     /// Everything that was reported.
@@ -84,35 +87,66 @@ proptest! {
         let (mut short, mut long) = (Subject::new(), Subject::new());
         let mut time_ns = 1_700_000_000_000_000_000_u64;
         for (flow, mut packet, chance) in packets {
-            // Seconds at most, so that verdicts fall due and flows age, and now and then a reset.
-            time_ns += packet.after_us % 3_000_000 * 1000;
-            if chance < 4 {
+            // Seconds at most, so that verdicts fall due; now and then a reset, a pause in which flows
+            // grow old, or a time that runs backwards, perhaps so much that the clock is set back.
+            let step_ns = packet.after_us % 3_000_000 * 1000;
+            time_ns = match chance {
+                0..4 => time_ns - step_ns,
+                4 => time_ns - 2 * CLOCK_BACK_NS,
+                5..8 => time_ns + 100 * TICK_NS,
+                _ => time_ns + step_ns,
+            };
+            if (8..12).contains(&chance) {
                 packet.flags = TcpFlags::RST | packet.flags & TcpFlags::ACK;
             }
             let segment = next(&long.shard, flow, packet, time_ns);
             short.take(&segment, true);
             long.take(&segment, false);
-            prop_assert_eq!(short.flows(), long.flows(), "{:?}", segment);
+            prop_assert_eq!(short.state(), long.state(), "{:?}", segment);
         }
         prop_assert_eq!(short.reported(), long.reported());
+    }
+}
+
+/// Packet `n` of a connection in which each side sends an acknowledgement, then data, and so on.
+fn usual(n: u32) -> Packet {
+    Packet {
+        direction: (n % 2) as u8,
+        flags: TcpFlags::ACK,
+        payload_len: 100 * (n / 2 % 2),
+        window: 100,
+        ip_id_step: 1,
+        ttl: 64,
+        ..Packet::default()
     }
 }
 
 #[test]
 fn a_connection_under_way_takes_the_short_way() {
     let mut subject = Subject::new();
-    for n in 0..100u32 {
-        let packet = Packet {
-            direction: (n % 2) as u8,
-            flags: TcpFlags::ACK,
-            payload_len: 100 * (n / 2 % 2),
-            window: 100,
-            ip_id_step: 1,
-            ttl: 64,
-            ..Packet::default()
-        };
-        let segment = next(&subject.shard, 0, packet, u64::from(n) * 1000);
+    for n in 0..100 {
+        let segment = next(&subject.shard, 0, usual(n), u64::from(n) * 1000);
         subject.take(&segment, true);
     }
     assert!(subject.steady > 85, "only {} of 100", subject.steady);
+}
+
+#[test]
+fn a_connection_that_goes_on_the_short_way_after_a_reset_stays_young() {
+    let mut subject = Subject::new();
+    for n in 0..100 {
+        // The other connection goes first and turns the clock, which is done the long way.
+        let time_ns = u64::from(n) * 10 * TICK_NS;
+        for flow in [1, 0] {
+            let mut packet = usual(n);
+            // Once reset, it is forgotten as soon as it is old; established it would never be.
+            if n == 10 {
+                packet.flags = TcpFlags::RST;
+            }
+            let segment = next(&subject.shard, flow, packet, time_ns + 1 - u64::from(flow));
+            subject.take(&segment, true);
+        }
+    }
+    assert!(subject.steady > 85, "only {} of 100", subject.steady);
+    assert_eq!(subject.interval.flows.opened, 2, "none was forgotten");
 }

@@ -2,7 +2,7 @@
 
 use crate::flow::record::FlowRecord;
 use crate::flow::usual::Usual;
-use crate::segment::{Payload, Segment, TcpFlags, option};
+use crate::segment::{Payload, Segment, TcpFlags, option, quirk};
 use proptest::prelude::*;
 
 /// What a packet is to be like, in relation to the connection as it stands.
@@ -18,6 +18,8 @@ pub(crate) struct Packet {
     pub(crate) options: u8,
     pub(crate) ip_id_step: u16,
     pub(crate) ttl: u8,
+    pub(crate) tos: u8,
+    pub(crate) quirks: u8,
     pub(crate) after_us: u64,
 }
 
@@ -34,23 +36,26 @@ pub(crate) fn packet() -> impl Strategy<Value = Packet> {
         9 => Just(Payload::Other), 1 => Just(Payload::TlsData), 1 => Just(Payload::TlsAlert)
     ];
     let window = prop_oneof![20 => 1u16.., 1 => Just(0)];
-    let ip_id_step = prop_oneof![12 => 1u16..3, 2 => Just(0), 1 => any::<u16>()];
+    let ip_id_step = prop_oneof![12 => 1u16..3, 2 => Just(0), 1 => 63u16..67, 1 => any::<u16>()];
     let ttl = prop_oneof![60 => Just(64u8), 1 => 60u8..70];
     let options = prop_oneof![12 => Just(0), 1 => any::<u8>()];
-    let numbers = (window, ip_id_step);
-    let rest = (ttl, prop_oneof![0u64..2000, any::<u64>()], options);
-    (0u8..2, flags, near(), near(), lens, payloads, numbers, rest).prop_map(
-        |(direction, flags, ahead, acked, payload_len, payload, numbers, rest)| Packet {
+    let quirks = prop_oneof![12 => Just(quirk::DF), 1 => any::<u8>()];
+    let ip = (ip_id_step, ttl, prop_oneof![8 => Just(0), 1 => any::<u8>()], quirks);
+    let rest = (window, prop_oneof![0u64..2000, any::<u64>()], options);
+    (0u8..2, flags, near(), near(), lens, payloads, ip, rest).prop_map(
+        |(direction, flags, ahead, acked, payload_len, payload, ip, rest)| Packet {
             direction,
             flags: flags & !TcpFlags::RST,
             ahead,
             acked,
             payload_len,
             payload,
-            window: numbers.0,
+            window: rest.0,
             options: rest.2 & (option::TIMESTAMPS | option::SACK),
-            ip_id_step: numbers.1,
-            ttl: rest.0,
+            ip_id_step: ip.0,
+            ttl: ip.1,
+            tos: ip.2,
+            quirks: ip.3,
             after_us: rest.1,
         },
     )
@@ -69,6 +74,8 @@ pub(crate) fn segment(packet: Packet, flow: &FlowRecord, time_ns: u64) -> Segmen
         ip_id: me.ip_id.wrapping_add(packet.ip_id_step),
         flags: TcpFlags(packet.flags),
         ttl: packet.ttl,
+        tos: packet.tos,
+        quirks: packet.quirks,
         options: packet.options,
         payload: packet.payload,
         direction: packet.direction,

@@ -1,12 +1,13 @@
 //! The packet that nearly every packet is: the next one of a connection that both sides are in,
 //! with data or an acknowledgement, and nothing that has not happened in its direction before.
 //!
-//! Two comparisons of sequence numbers and one of what is [`usual`](crate::flow::usual) tell such
-//! packets from all others, and what they change is written without a jump that depends on which side
-//! sends, whether there is data, or whether it answers: those are as good as random from packet to
-//! packet, and a processor that guesses wrong waits longer than all the arithmetic takes. In cache
-//! this is nothing but the number of instructions: 440 a packet when all was worked out here from the
-//! record and the segment, 250 since each works out its part when it changes.
+//! Two comparisons of sequence numbers, one of what is [`usual`](crate::flow::usual) and one each of
+//! time to live and IP identification tell such packets from all others, and what they change is
+//! written without a jump that depends on which side sends, whether there is data, or whether it
+//! answers: those are as good as random from packet to packet, and a processor that guesses wrong
+//! waits longer than all the arithmetic takes. In cache this is nothing but the number of
+//! instructions: 440 a packet when all was worked out here from the record and the segment, 250 since
+//! each works out its part when it changes.
 //!
 //! What is done is exactly what [`super::observe`] does; tests hold the two together, here for the
 //! record and in the shard for all the rest.
@@ -20,7 +21,7 @@ const SIGN: u32 = 1 << 31;
 
 /// Updates `flow` if `segment` is such a packet, seen at `now` (whose bits above those of [`Micros`] do
 /// not matter), else leaves it as it is and returns false. Neither the flow's
-/// [`crate::flow::table::Class`] nor anything that is counted changes.
+/// [`crate::flow::table::Class`] nor anything that an interval counts of flows and resets changes.
 #[inline(always)]
 pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) -> bool {
     let side = usize::from(segment.direction & 1);
@@ -53,8 +54,8 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::flow::record::{FlowRecord, micros};
-    use crate::segment::{Payload, TcpFlags, option};
+    use crate::flow::record::{FlowRecord, micros, seen};
+    use crate::segment::{Segment, TcpFlags, option};
     use crate::track;
     use crate::track::arbitrary::{Packet, packet, segment};
     use proptest::collection::vec;
@@ -82,6 +83,21 @@ mod tests {
     }
 
     #[test]
+    fn a_segment_of_which_nothing_is_said_is_never_steady() {
+        let mut flow = FlowRecord::default();
+        let side = &mut flow.dir[0];
+        for _ in 0..15 {
+            side.count_retransmission();
+            side.count_probe();
+        }
+        side.flags |= seen::ACK;
+        let segment = Segment { flags: TcpFlags(TcpFlags::SYN), ..Segment::default() };
+        // So that its identification and its time to live are no reason either.
+        side.learn(&segment, 0, false);
+        assert!(!super::observe(&mut flow, &segment, 0));
+    }
+
+    #[test]
     fn a_connection_under_way_is_steady() {
         let mut flow = FlowRecord::default();
         let mut steady = 0;
@@ -89,15 +105,12 @@ mod tests {
             let packet = Packet {
                 direction: (n % 2) as u8,
                 flags: TcpFlags::ACK,
-                ahead: 0,
-                acked: 0,
                 payload_len: 100 * (n / 2 % 2),
-                payload: Payload::Other,
                 window: 100,
                 options: option::TIMESTAMPS,
                 ip_id_step: 1,
                 ttl: 64,
-                after_us: 0,
+                ..Packet::default()
             };
             let segment = segment(packet, &flow, u64::from(n) * 1000);
             let quickly = super::observe(&mut flow, &segment, micros(segment.time_ns));

@@ -4,6 +4,7 @@ use hdrhistogram::Histogram;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use resetscope_core::engine::Config;
+use resetscope_core::flow::usual::Usual;
 use resetscope_core::interval::histogram::{Histograms, Metric};
 use resetscope_core::interval::{Flows, Interval, Ledger, Resets};
 use resetscope_core::segment::{Segment, TcpFlags};
@@ -47,6 +48,21 @@ fn any_number_of_workers_sees_the_same() {
             assert!(same(&shared.interval, &want_interval), "seed {seed}, {workers} workers");
             assert!(events(shared) == want_events, "seed {seed}, {workers} workers, settled");
         }
+    }
+}
+
+#[test]
+fn what_is_usual_comes_to_the_same_as_if_nothing_were() {
+    for flows in [4096, 1024] {
+        let segments = plausible(5, 40_000);
+        let unusual: Vec<Segment> = segments
+            .iter()
+            .map(|segment| Segment { usual: Usual::default(), ..*segment })
+            .collect();
+        let (quick, slow) = (share(&segments, 1, 100, flows), share(&unusual, 1, 100, flows));
+        let shown = |outcome: &Outcome| format!("{:?} {:?}", outcome.judged, outcome.sightings);
+        assert!(shown(&quick) == shown(&slow), "{flows} flows: other events");
+        assert!(same(&quick.interval, &slow.interval), "{flows} flows");
     }
 }
 

@@ -3,6 +3,7 @@
 use resetscope_core::engine::{Config, Engine, owner_of, shard_of};
 use resetscope_core::flow::hash::hash;
 use resetscope_core::flow::key::FlowKey;
+use resetscope_core::flow::usual::Usual;
 use resetscope_core::interval::{Interval, Ledger};
 use resetscope_core::judge::event::Judged;
 use resetscope_core::memory::Sighting;
@@ -35,6 +36,12 @@ pub(crate) fn between(from: (u16, u16), to: (u16, u16)) -> Segment {
     Segment { key, hash: hash(&key), direction, ttl: 64, window: 500, ..Segment::default() }
 }
 
+/// Mostly what connections under way carry, and all that begins and ends them.
+const FLAGS: [u8; 17] = [
+    0x10, 0x18, 0x10, 0x18, 0x10, 0x18, 0x10, 0x18, 0x10, 0x18, 0x10, 0x18, 0x11, 0x02, 0x12, 0x04,
+    0x14,
+];
+
 /// Connections of a few hosts that are opened, used, closed and reset, in any order.
 pub(crate) fn plausible(seed: u64, count: usize) -> Vec<Segment> {
     let mut random = Random(seed);
@@ -50,7 +57,7 @@ pub(crate) fn plausible(seed: u64, count: usize) -> Vec<Segment> {
         let mut segment = between(from, to);
         let seq: u32 = numbers.get(&(from, to)).copied().unwrap_or(1_000);
         let ack: u32 = numbers.get(&(to, from)).copied().unwrap_or(1_000);
-        let flags = random.of(&[0x10u8, 0x18, 0x18, 0x10, 0x11, 0x02, 0x12, 0x04, 0x14]);
+        let flags = random.of(&FLAGS);
         (segment.frame, segment.time_ns, segment.flags) = (frame, time_ns, TcpFlags(flags));
         (segment.seq, segment.ack) = (seq, if flags & 0x10 == 0 { 0 } else { ack });
         segment.payload_len = if flags & 0x08 == 0 { 0 } else { 100 };
@@ -58,6 +65,7 @@ pub(crate) fn plausible(seed: u64, count: usize) -> Vec<Segment> {
         if flags & 0x04 == 0 {
             numbers.insert((from, to), segment.end());
         }
+        segment.usual = Usual::of(&segment);
         segments.push(segment);
     }
     segments
@@ -102,6 +110,7 @@ pub(crate) fn hostile(random: &mut Random, frame: u64) -> Segment {
         Payload::HttpRequest,
         Payload::HttpResponse,
     ]);
+    segment.usual = Usual::of(&segment);
     segment
 }
 

@@ -1,4 +1,3 @@
-use resetscope_core::engine::dissect;
 use std::fs::File;
 use std::path::Path;
 
@@ -6,6 +5,7 @@ use flate2::read::GzDecoder;
 use resetscope_core::engine::Config;
 use resetscope_core::frame::LinkType;
 use resetscope_core::interval::Interval;
+use resetscope_core::wire;
 
 use super::*;
 use crate::source::{self, Batch, Fill, Input};
@@ -155,7 +155,7 @@ fn what_a_slow_worker_has_no_room_for_is_counted_and_costs_no_other_anything() {
     let mut owned = [0; 3];
     let (mut segment, mut texts) = (Segment::default(), RstTexts::new(1));
     for frame in &frames {
-        if dissect(frame, 1, &mut segment, &mut texts, &mut Ledger::default()) {
+        if wire::dissect(frame, &mut segment, &mut texts).is_ok() {
             owned[Owners::new(3).of(segment.hash)] += 30;
         }
     }

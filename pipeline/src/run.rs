@@ -79,20 +79,24 @@ pub fn run(
     stop: &Arc<AtomicBool>,
     watch: &(dyn Fn(Progress) + Sync),
 ) -> Result<Findings, RunError> {
-    let engines = engines(plan)?;
+    let mut engines = engines(plan)?;
     let bytes = reserved_bytes(&engines)?;
     debug!(bytes, "flow tables reserved");
     // Half as much again as the tables: of small frames, that is where huge pages begin to save more
     // than it takes to clear them; of large ones, where the difference no longer matters.
     let long = |total: u64| total >= bytes as u64 + bytes as u64 / 2;
-    if source.progress().total.is_none_or(long) {
-        engines.iter().for_each(huge_pages::advise);
-    } else {
-        engines.iter().for_each(huge_pages::decline);
-    }
+    let long = source.progress().total.is_none_or(long);
+    engines.iter().for_each(if long { huge_pages::advise } else { huge_pages::decline });
     let mut gauges = vec![Unmeasured; engines.len()];
     let feed = Feed::new(source, plan.interval_ns, Arc::clone(stop));
-    drive(engines, &mut gauges, feed, sink, stop, watch)
+    let work = |engines: &mut [Engine]| drive(engines, &mut gauges, feed, sink, stop, watch);
+    // Where all CPUs have a worker of their own, help would only take turns with them.
+    let idle = thread::available_parallelism().is_ok_and(|cpus| cpus.get() > engines.len());
+    if long && idle {
+        huge_pages::populate_meanwhile(&mut engines, work)
+    } else {
+        work(&mut engines)
+    }
 }
 
 /// The engines of a plan, one for each worker, with all their memory reserved.
@@ -111,7 +115,7 @@ pub fn engines(plan: &Plan) -> Result<Vec<Engine>, RunError> {
 /// # Errors
 /// As [`run`].
 pub fn drive<G: Gauge>(
-    engines: Vec<Engine>,
+    engines: &mut [Engine],
     gauges: &mut [G],
     feed: Feed,
     sink: &mut dyn Sink,
@@ -146,21 +150,21 @@ pub fn drive<G: Gauge>(
 
 fn spawn_workers<'scope, 'env, G: Gauge>(
     scope: &'scope thread::Scope<'scope, 'env>,
-    engines: Vec<Engine>,
+    engines: &'scope mut [Engine],
     gauges: &'scope mut [G],
     feed: &'env Mutex<Feed>,
     collector: &Sender<Message>,
 ) -> io::Result<()> {
     let count = engines.len();
     let alone = count == 1;
-    for ((mut engine, gauge), desk) in engines.into_iter().zip(gauges).zip(desks(count)) {
+    for ((engine, gauge), desk) in engines.iter_mut().zip(gauges).zip(desks(count)) {
         let collector = collector.clone();
         let named = thread::Builder::new().name(format!("worker-{}", desk.worker()));
         named.spawn_scoped(scope, move || {
             if alone {
-                run_alone(&mut engine, gauge, feed, collector);
+                run_alone(engine, gauge, feed, collector);
             } else {
-                run_together(&mut engine, gauge, feed, desk, collector);
+                run_together(engine, gauge, feed, desk, collector);
             }
         })?;
     }

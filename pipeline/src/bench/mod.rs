@@ -190,7 +190,7 @@ impl Bench {
             Traffic::Dpdk(looped) => return self.run_dpdk(looped, workers, stop),
         };
         let plan = Plan { workers, interval_ns: None, engine: self.request.engine.clone() };
-        let engines = engines(&plan)?;
+        let mut engines = engines(&plan)?;
         for engine in &engines {
             huge_pages::advise(engine);
             huge_pages::populate(engine);
@@ -198,7 +198,7 @@ impl Bench {
         let mut watches: Vec<Stopwatch> = engines.iter().map(|_| Stopwatch::new()).collect();
         let mut total = Total::default();
         let feed = Feed::new(source, plan.interval_ns, Arc::clone(stop));
-        let findings = drive(engines, &mut watches, feed, &mut total, stop, &|_| {})?;
+        let findings = drive(&mut engines, &mut watches, feed, &mut total, stop, &|_| {})?;
         let measured = Measured {
             request: &self.request,
             watches: &watches,

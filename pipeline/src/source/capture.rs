@@ -27,7 +27,7 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 /// How a capture is going to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Use {
-    /// Read in full; compressed ones by a thread of their own.
+    /// Read in full; a thread of its own decompresses or maps ahead.
     Read,
     /// Read in full, without a thread unless it is a stream.
     ReadInline,
@@ -137,7 +137,7 @@ impl Capture {
         {
             // What cannot be mapped (some file systems) is read instead.
             let bytes = how.bytes(options.window_bytes);
-            mapped = Window::mapped(file, begin as u64, bytes).ok();
+            mapped = Window::mapped(file, begin as u64, bytes, how == Use::Read).ok();
         }
         let (window, read_bytes) = match mapped {
             Some(window) => (window, None),

@@ -6,7 +6,7 @@
 //! gzip, zstd or lz4.
 //!
 //! How a byte becomes a frame: `input` opens, `probe` recognises, `decompress` and `readahead` (or
-//! `mapping`) bring the bytes in, `window` shows them contiguously, `pcap` and `pcapng` find the
+//! `mapping` and `map_ahead`) bring the bytes in, `window` shows them contiguously, `pcap` and `pcapng` find the
 //! records, `prefetch` and `scout` hurry memory along, `capture` is one input from end to end,
 //! `merge` is all of them in order.
 //!
@@ -24,6 +24,7 @@ mod capture;
 mod decompress;
 mod error;
 mod input;
+mod map_ahead;
 mod mapping;
 mod memory;
 mod merge;

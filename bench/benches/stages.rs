@@ -27,7 +27,10 @@ use std::time::Duration;
 
 /// Enough that branches are not learnt by heart, and few enough for the second-level cache.
 const PACKETS: usize = 8_192;
-const FLOWS: u32 = 1_000;
+const FLOWS: u32 = 1_024;
+
+/// Packets of each connection that make its next one nothing new.
+const KNOWN: usize = 4;
 
 fn group<'a>(c: &'a mut Criterion, name: &str, items: usize) -> BenchmarkGroup<'a, WallTime> {
     let mut group = c.benchmark_group(name);
@@ -81,10 +84,11 @@ fn hashes(c: &mut Criterion) {
 
 fn tracking(c: &mut Criterion) {
     let opening = segments(&Traffic::each(0..FLOWS, true, Mix::V4, flags::SYN));
-    let begun: Vec<_> =
+    let opened: Vec<_> =
         opening.iter().map(|segment| track::begin(segment, micros(segment.time_ns))).collect();
     let mut group = group(c, "track", PACKETS);
-    // What follows a packet of the other side: nearly all traffic, and then what is unusual.
+    // What follows a packet of the other side in a connection under way: nearly all traffic, and then
+    // what is unusual.
     for (name, payload_len, step) in
         [("acknowledgements", 0, 0), ("data_in_order", 6, 6), ("retransmissions", 6, 0)]
     {
@@ -93,12 +97,17 @@ fn tracking(c: &mut Criterion) {
             .map(|client| segments(&Traffic::each(0..FLOWS, client, Mix::V4, flags::ACK)));
         let rounds = PACKETS / FLOWS as usize;
         let mut all: Vec<Segment> =
-            (0..rounds).flat_map(|round| sides[round % 2].iter().copied()).collect();
+            (0..KNOWN + rounds).flat_map(|round| sides[round % 2].iter().copied()).collect();
         for (number, segment) in all.iter_mut().enumerate() {
             segment.payload_len = payload_len;
             segment.seq += step * (number / FLOWS as usize / 2) as u32;
             segment.time_ns += number as u64 * 1_000;
             segment.usual = Usual::of(segment);
+        }
+        let (known, all) = all.split_at(KNOWN * FLOWS as usize);
+        let mut begun = opened.clone();
+        for (segment, number) in known.iter().zip((0..begun.len()).cycle()) {
+            track::observe(&mut begun[number], segment, micros(segment.time_ns));
         }
         let mut flows = begun.clone();
         group.bench_function(name, |b| {

@@ -2,6 +2,7 @@
 //!
 //! Every bench and probe takes its frames from here, so that figures can be compared.
 
+use memmap2::{Advice, MmapMut};
 use resetscope_core::flow::prefetch;
 use resetscope_core::frame::{Frame, LinkType};
 
@@ -70,13 +71,17 @@ impl Random {
     }
 }
 
-/// Frames, one behind the other.
-#[derive(Clone, Debug, Default)]
+/// Frames, one behind the other, in memory that is given back at once when they are dropped: what is
+/// measured of an engine's memory must not depend on when an allocator does that.
+#[derive(Debug)]
 pub struct Traffic {
-    bytes: Vec<u8>,
+    bytes: MmapMut,
     /// Where each frame ends.
     ends: Vec<u32>,
 }
+
+/// No frame is longer.
+const FRAME_MAX: usize = 80;
 
 impl Traffic {
     /// `packets` frames of connections 0 to `flows`, in random order and directions.
@@ -99,45 +104,36 @@ impl Traffic {
         traffic
     }
 
+    #[expect(clippy::expect_used, reason = "a bench without memory has nothing to measure")]
     fn with_capacity(packets: usize) -> Self {
-        Self { bytes: Vec::with_capacity(packets * 64), ends: Vec::with_capacity(packets) }
+        let bytes = MmapMut::map_anon((packets * FRAME_MAX).max(1)).expect("memory for the frames");
+        // As allocators do with large memory; the system may decline.
+        let _ = bytes.advise(Advice::HugePage);
+        Self { bytes, ends: Vec::with_capacity(packets) }
     }
 
     fn add(&mut self, flow: u32, from_client: bool, mix: Mix, flags: u8) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
+        let mut frame = Vec::with_capacity(FRAME_MAX);
+        frame.extend_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2]);
         match mix.of(flow) {
-            Mix::V6 => self.add_v6(flow, from_client),
+            Mix::V6 => add_v6(&mut frame, flow, from_client),
             Mix::Vlan => {
-                self.bytes.extend_from_slice(&[0x81, 0, 0, 7]);
-                self.add_v4(flow, from_client);
+                frame.extend_from_slice(&[0x81, 0, 0, 7]);
+                add_v4(&mut frame, flow, from_client);
             }
-            _ => self.add_v4(flow, from_client),
+            _ => add_v4(&mut frame, flow, from_client),
         }
         let ports = if from_client { [40_000u16, 443] } else { [443, 40_000] };
-        self.bytes.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
-        self.bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0x10, 0, 0, 0, 0, 0]);
+        frame.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+        frame.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0x10, 0, 0, 0, 0, 0]);
         // An Ethernet frame is padded to 60 bytes.
-        let len = (self.bytes.len() - start).max(60);
-        self.bytes.resize(start + len, 0);
-        self.ends.push(self.bytes.len() as u32);
-    }
-
-    fn add_v4(&mut self, flow: u32, from_client: bool) {
-        self.bytes.extend_from_slice(&[8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
-        let [client, server] = hosts(flow).map(u32::to_be_bytes);
-        let [from, to] = if from_client { [client, server] } else { [server, client] };
-        self.bytes.extend_from_slice(&from);
-        self.bytes.extend_from_slice(&to);
-    }
-
-    fn add_v6(&mut self, flow: u32, from_client: bool) {
-        self.bytes.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0, 0, 20, 6, 64]);
-        let address = |host: u32| (0x2001_0db8_u128 << 96 | u128::from(host)).to_be_bytes();
-        let [client, server] = hosts(flow).map(address);
-        let [from, to] = if from_client { [client, server] } else { [server, client] };
-        self.bytes.extend_from_slice(&from);
-        self.bytes.extend_from_slice(&to);
+        frame.resize(frame.len().max(60), 0);
+        let start = self.ends.last().map_or(0, |end| *end as usize);
+        let end = start + frame.len();
+        if let Some(place) = self.bytes.get_mut(start..end) {
+            place.copy_from_slice(&frame);
+            self.ends.push(end as u32);
+        }
     }
 
     /// Number of frames.
@@ -181,6 +177,23 @@ impl Traffic {
     pub fn all(&self, from_ns: u64) -> impl Iterator<Item = Frame<'_>> {
         self.frames(0, self.len(), from_ns)
     }
+}
+
+fn add_v4(frame: &mut Vec<u8>, flow: u32, from_client: bool) {
+    frame.extend_from_slice(&[8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0]);
+    let [client, server] = hosts(flow).map(u32::to_be_bytes);
+    let [from, to] = if from_client { [client, server] } else { [server, client] };
+    frame.extend_from_slice(&from);
+    frame.extend_from_slice(&to);
+}
+
+fn add_v6(frame: &mut Vec<u8>, flow: u32, from_client: bool) {
+    frame.extend_from_slice(&[0x86, 0xdd, 0x60, 0, 0, 0, 0, 20, 6, 64]);
+    let address = |host: u32| (0x2001_0db8_u128 << 96 | u128::from(host)).to_be_bytes();
+    let [client, server] = hosts(flow).map(address);
+    let [from, to] = if from_client { [client, server] } else { [server, client] };
+    frame.extend_from_slice(&from);
+    frame.extend_from_slice(&to);
 }
 
 /// Client and server of a connection: a million clients for each server.

@@ -247,12 +247,17 @@ fn the_pipeline_allocates_by_batches_and_never_by_packets() {
 fn the_pipeline_allocates_a_bounded_number_of_times_for_each_reset() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let of = |client, flags| Traffic::each(0..FLOWS / 2, client, Mix::Mixed, flags);
-    let life = [of(true, flags::SYN), of(false, flags::SYN_ACK), of(true, flags::ACK)];
-    let death = [life.to_vec(), vec![of(false, flags::RST_ACK)]].concat();
+    let death = [
+        of(true, flags::SYN),
+        of(false, flags::SYN_ACK),
+        of(true, flags::ACK),
+        of(false, flags::RST_ACK),
+    ];
+    let [life @ .., _] = &death;
     for workers in [1, 2] {
         let count =
             |traffic: &[Traffic]| of_a_run(traffic, Backend::Memory, Rotation::None, workers);
-        let (without, with) = (count(&life), count(&death));
+        let (without, with) = (count(life), count(&death));
         let resets = u64::from(FLOWS / 2);
         assert!(with - without < 2 * resets, "{} for {resets} resets", with - without);
     }

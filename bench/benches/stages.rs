@@ -165,7 +165,7 @@ fn judging(c: &mut Criterion) {
             for event in black_box(&events) {
                 settler.event((), event);
                 while let Some(settled) = settler.settled(false) {
-                    black_box(settled);
+                    black_box(settled.event());
                 }
             }
         });

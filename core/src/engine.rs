@@ -14,9 +14,11 @@
 //! # Ok::<(), resetscope_core::flow::table::NoMemory>(())
 //! ```
 
+use crate::docket::{Docket, Outbox};
 use crate::flow::table::{FlowTable, NoMemory, Region, Slot};
 use crate::frame::Frame;
 use crate::interval::histogram::Histograms;
+use crate::interval::recorder::Recorder;
 use crate::interval::{Interval, Ledger};
 use crate::judge::event::Judged;
 use crate::limits::{
@@ -70,8 +72,9 @@ pub struct Engine {
     workers: usize,
     places: Places,
     interval: Interval,
-    events: Vec<Judged>,
+    events: Outbox,
     sightings: Vec<Sighting>,
+    recorder: Recorder,
     burst: Box<[Segment; BURST]>,
     hints: Box<[Hint; BURST]>,
     texts: RstTexts,
@@ -102,8 +105,9 @@ impl Engine {
             workers,
             places,
             interval: Interval { histograms: Histograms::new(), ..Interval::default() },
-            events: Vec::with_capacity(config.events + ring * owned),
+            events: Outbox::new(config.events + ring * owned),
             sightings: Vec::with_capacity(config.events),
+            recorder: Recorder::default(),
             burst: Box::new([Segment::default(); BURST]),
             hints: Box::new([Hint::default(); BURST]),
             texts: RstTexts::new(TEXTS),
@@ -144,6 +148,7 @@ impl Engine {
             interval: &mut self.interval,
             events: &mut self.events,
             sightings: &mut self.sightings,
+            recorder: &mut self.recorder,
         };
         let burst = self.burst.get(..used).unwrap_or_default();
         take_burst(
@@ -163,6 +168,7 @@ impl Engine {
             interval: &mut self.interval,
             events: &mut self.events,
             sightings: &mut self.sightings,
+            recorder: &mut self.recorder,
         };
         for burst in segments.chunks(BURST) {
             for segment in burst {
@@ -195,6 +201,7 @@ impl Engine {
             interval: &mut self.interval,
             events: &mut self.events,
             sightings: &mut self.sightings,
+            recorder: &mut self.recorder,
         };
         for shard in &mut self.shards {
             act(shard, &mut report);
@@ -207,9 +214,20 @@ impl Engine {
         self.events.len() + self.sightings.len()
     }
 
-    /// The events judged since the last call, in no particular order.
+    /// Exchanges the events judged since the last call for `empty`, which must be.
+    pub fn exchange_events(&mut self, empty: &mut Docket) {
+        self.events.exchange(empty);
+    }
+
+    /// Whether any event waits to be taken.
+    #[must_use]
+    pub const fn has_events(&self) -> bool {
+        self.events.len() > 0
+    }
+
+    /// The events judged since the last call, in no particular order, without their texts.
     pub fn drain_events(&mut self) -> impl Iterator<Item = Judged> + '_ {
-        self.events.drain(..)
+        self.events.drain()
     }
 
     /// The sightings since the last call, in no particular order.
@@ -235,6 +253,7 @@ impl Engine {
     pub fn take_interval(&mut self) -> Interval {
         let empty = Interval { histograms: Histograms::new(), ..Interval::default() };
         let mut interval = std::mem::replace(&mut self.interval, empty);
+        self.recorder.hand_over(&mut interval.histograms);
         interval.flows.active = self.shards.iter().map(|shard| shard.table().len() as u64).sum();
         interval
     }

@@ -23,6 +23,10 @@ pub const FLOWS_PER_EVENT: usize = 64;
 /// Open reset events that a shard always has room for.
 pub const EVENTS_PER_SHARD_MIN: usize = 64;
 
+/// Judged events that leave an engine where they are; beyond that they are copied. Workers ask for
+/// them after each thousand frames or so.
+pub const DOCKET: usize = 2048;
+
 /// How long a verdict waits for what follows a reset, in nanoseconds of packet time: longer than
 /// two retransmission timeouts of one second (RFC 6298) would be, shorter than patience.
 pub const RACE_WINDOW_NS: u64 = 2_000_000_000;
@@ -65,7 +69,7 @@ pub const SCAN_TARGETS: usize = 10;
 /// connection was reset tries again within this, and finds the port open or closed.
 pub const SETTLE_NS: u64 = 2_000_000_000;
 
-/// Events that wait for that at once: about 25 MB. Beyond it the first is settled early, so that no
+/// Events that wait for that at once: about 17 MB. Beyond it the first is settled early, so that no
 /// time stamp from the far future can hold up all that follow.
 pub const SETTLING_MAX: usize = 65_536;
 

@@ -3,53 +3,53 @@
 //! Everything here depends only on the shard's own packets, in their order, and on the times at
 //! which [`Shard::advance`] is called: so it does not matter which core owns the shard.
 
+use crate::docket::Outbox;
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
-use crate::flow::prefetch;
 use crate::flow::record::{FlowRecord, elapsed, ended, micros, seen, state};
 use crate::flow::table::{AGE_MAX, Class, FlowTable, Slot};
 use crate::interval::histogram::Metric;
+use crate::interval::recorder::Recorder;
 use crate::interval::{Interval, Shed};
-use crate::judge::event::Judged;
+use crate::judge::event::Finding;
 use crate::judge::judge;
-use crate::judge::open::{Belongs, OpenEvent, Rst};
+use crate::judge::open::Text;
+use crate::judge::watch::{Belongs, Watch};
 use crate::limits::{
     CLOCK_BACK_NS, CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SIGHTING_NS, SIGHTING_SLOTS,
     SWEEP_PARTS, TICK_NS,
 };
 use crate::memory::Sighting;
+use crate::ring::Ring;
 use crate::segment::{RstTexts, Segment, TcpFlags};
 use crate::track::{self, Opening, steady};
 
 /// Where a shard reports to: the counters and the event buffer of the engine that owns it.
 pub(crate) struct Report<'a> {
     pub(crate) interval: &'a mut Interval,
-    pub(crate) events: &'a mut Vec<Judged>,
+    pub(crate) events: &'a mut Outbox,
     pub(crate) sightings: &'a mut Vec<Sighting>,
+    pub(crate) recorder: &'a mut Recorder,
 }
 
 impl Report<'_> {
-    /// Counts an event and keeps its details while there is room.
-    fn event(&mut self, judged: &Judged) {
-        self.interval.count(judged);
-        if self.events.len() < self.events.capacity() {
-            self.events.push(*judged);
-        } else {
-            self.interval.resets.unlisted += 1;
-        }
+    /// Judges an event, counts it, and keeps its details while there is room.
+    #[inline]
+    fn event(&mut self, watch: &Watch, text: Option<&Text>) {
+        let (event, listed) = self.events.next(text);
+        watch.complete(event);
+        let Finding { subcause, stage, measures } = judge(event);
+        event.found = Some(subcause);
+        self.interval.resets.count(subcause, stage);
+        self.interval.resets.unlisted += u64::from(!listed);
+        self.recorder.count(&measures);
     }
 }
-
-/// How many events ahead of its judgement an event's memory is asked for.
-const EVENTS_AHEAD: u64 = 4;
 
 /// One logical shard.
 pub(crate) struct Shard {
     table: FlowTable<FlowRecord>,
-    ring: Vec<OpenEvent>,
-    ring_size: usize,
-    head: u64,
-    tail: u64,
+    ring: Ring,
     race_window_ns: u64,
     clock_ns: u64,
     next_due_ns: u64,
@@ -64,10 +64,7 @@ impl Shard {
     pub(crate) fn new(table: FlowTable<FlowRecord>, ring_size: usize, race_window_ns: u64) -> Self {
         Self {
             table,
-            ring: Vec::with_capacity(ring_size),
-            ring_size: ring_size.max(1),
-            head: 0,
-            tail: 0,
+            ring: Ring::new(ring_size),
             race_window_ns,
             clock_ns: 0,
             next_due_ns: 0,
@@ -84,23 +81,12 @@ impl Shard {
 
     /// The frame of the oldest event that is still open.
     pub(crate) fn oldest_open_frame(&self) -> Option<u64> {
-        self.oldest_open().map(|event| event.rst.frame)
+        self.ring.oldest_open().map(|watch| watch.rst().frame)
     }
 
     /// The time of the oldest event that is still open.
     pub(crate) fn oldest_open_time(&self) -> Option<u64> {
-        self.oldest_open().map(|event| event.rst.time_ns)
-    }
-
-    fn oldest_open(&self) -> Option<&OpenEvent> {
-        (self.head..self.tail)
-            .filter_map(|ticket| self.ring.get(self.place(ticket)))
-            .find(|event| event.open)
-    }
-
-    #[inline]
-    const fn place(&self, ticket: u64) -> usize {
-        (ticket % self.ring_size as u64) as usize
+        self.ring.oldest_open().map(|watch| watch.rst().time_ns)
     }
 
     /// Moves the clock to `now_ns`, if that is ahead, and does what falls due until then.
@@ -117,7 +103,7 @@ impl Shard {
     /// Sets the clock back to `now_ns`. What is open can no longer be timed and is judged now.
     #[cold]
     fn set_back(&mut self, now_ns: u64, report: &mut Report<'_>) {
-        while self.head != self.tail {
+        while !self.ring.is_empty() {
             self.cut_oldest(report);
         }
         (self.clock_ns, self.next_due_ns, self.tick_at_ns) = (now_ns, 0, 0);
@@ -127,40 +113,25 @@ impl Shard {
 
     #[cold]
     fn run_due(&mut self, report: &mut Report<'_>) {
-        while let Some(event) = self.oldest() {
-            if event.open && event.deadline_ns > self.clock_ns {
+        while let Some(oldest) = self.ring.oldest() {
+            if oldest.is_open && oldest.deadline_ns > self.clock_ns {
                 break;
             }
-            self.close(self.place(self.head), report);
-            self.pass_head();
+            self.close_oldest(report);
         }
         if self.clock_ns >= self.tick_at_ns {
             self.turn();
         }
-        let verdict = self.oldest().map_or(u64::MAX, |event| event.deadline_ns);
+        let verdict = self.ring.oldest().map_or(u64::MAX, |oldest| oldest.deadline_ns);
         self.next_due_ns = verdict.min(self.tick_at_ns);
     }
 
-    /// Leaves the oldest event behind. Events are judged long after they were written, so the memory
-    /// of those whose turn comes soon is asked for now: first theirs, then their flows'.
-    fn pass_head(&mut self) {
-        self.head += 1;
-        let ahead = self.head + EVENTS_AHEAD;
-        if ahead < self.tail
-            && let Some(event) = self.ring.get(self.place(ahead))
-        {
-            prefetch::value(event);
+    /// Judges the oldest event and leaves it behind.
+    fn close_oldest(&mut self, report: &mut Report<'_>) {
+        self.close(self.ring.oldest_place(), report);
+        if let Some(soon) = self.ring.pass() {
+            self.table.prefetch_bucket_of(soon);
         }
-        let soon = self.head + EVENTS_AHEAD / 2;
-        if soon < self.tail
-            && let Some(event) = self.ring.get(self.place(soon))
-        {
-            self.table.prefetch_slot(event.slot);
-        }
-    }
-
-    fn oldest(&self) -> Option<&OpenEvent> {
-        if self.head == self.tail { None } else { self.ring.get(self.place(self.head)) }
     }
 
     /// Turns the table's clock and sweeps a part of the table.
@@ -240,8 +211,7 @@ impl Shard {
         }
         let now = micros(segment.time_ns);
         if self.table.record(slot).event != 0 {
-            let flow = *self.table.record(slot);
-            self.note_after(segment, &flow);
+            self.note_after(segment, slot);
         }
         let side = usize::from(segment.direction & 1);
         let flow = self.table.record_mut(slot);
@@ -317,7 +287,7 @@ impl Shard {
             }
             Opening::OnLive => {
                 if flow.event != 0 {
-                    self.note_after(segment, &flow);
+                    self.note_after(segment, slot);
                 }
                 let flow = self.table.record_mut(slot);
                 track::observe_syn_on_live(flow, segment, micros(segment.time_ns));
@@ -335,10 +305,10 @@ impl Shard {
         report: &mut Report<'_>,
     ) {
         let mut place = flow.event;
-        while let Some(event) = Self::event_at(&mut self.ring, place) {
-            event.after.reopened = true;
-            let (index, next) = (place as usize - 1, event.next);
-            self.close(index, report);
+        while let Some(watch) = self.ring.open_at(place, slot) {
+            watch.after.reopened = true;
+            let next = watch.next;
+            self.close(place, report);
             place = next;
         }
         report.interval.flows.opened += 1;
@@ -346,18 +316,19 @@ impl Shard {
         self.table.touch(slot, Class::Embryonic, self.tick);
     }
 
-    /// The open event behind a record's or event's reference.
-    fn event_at(ring: &mut [OpenEvent], place: u32) -> Option<&mut OpenEvent> {
-        ring.get_mut((place as usize).checked_sub(1)?).filter(|event| event.open)
-    }
-
-    /// Lets the flow's open events see a packet that followed them.
+    /// Lets the open events of the flow in `slot` see a packet that followed them.
     #[cold]
-    fn note_after(&mut self, segment: &Segment, flow: &FlowRecord) {
+    fn note_after(&mut self, segment: &Segment, slot: Slot) {
+        let flow = self.table.record(slot);
         let mut place = flow.event;
-        while let Some(event) = Self::event_at(&mut self.ring, place) {
-            event.observe(segment, flow);
-            place = event.next;
+        let mut none = true;
+        while let Some(watch) = self.ring.open_at(place, slot) {
+            watch.observe(segment, flow);
+            place = watch.next;
+            none = false;
+        }
+        if none {
+            self.table.record_mut(slot).event = 0;
         }
     }
 
@@ -368,19 +339,23 @@ impl Shard {
         texts: &RstTexts,
         report: &mut Report<'_>,
     ) {
-        let flow = *self.table.record(slot);
-        match Self::event_at(&mut self.ring, flow.event) {
+        let flow = self.table.record(slot);
+        match self.ring.open_at(flow.event, slot) {
             None => {
-                let event = self.open_event(segment, slot, texts, false, report);
-                self.table.record_mut(slot).event = event;
+                let place = self.open_event(segment, slot, texts, false, report);
+                self.table.record_mut(slot).event = place;
             }
-            Some(event) => match event.relation(segment, &flow) {
-                Belongs::Same => event.add_rst(segment, &flow),
-                Belongs::Aftermath => self.take_aftermath(segment, slot, &flow, texts, report),
+            Some(watch) => match watch.relation(segment, flow) {
+                Belongs::Same => watch.add_rst(segment, flow),
+                Belongs::Aftermath => self.take_aftermath(segment, slot, texts, report),
                 Belongs::NewDeath => {
                     // An aftermath of the first death stays open by itself: its place in the ring
                     // may be taken again before that of the new event, so nothing may point at it.
-                    self.close(flow.event as usize - 1, report);
+                    let (first, next) = (flow.event, watch.next);
+                    if let Some(aftermath) = self.ring.open_at(next, slot) {
+                        aftermath.is_alone = true;
+                    }
+                    self.close(first, report);
                     let place = self.open_event(segment, slot, texts, false, report);
                     self.table.record_mut(slot).event = place;
                 }
@@ -394,18 +369,19 @@ impl Shard {
         &mut self,
         segment: &Segment,
         slot: Slot,
-        flow: &FlowRecord,
         texts: &RstTexts,
         report: &mut Report<'_>,
     ) {
-        let next = Self::event_at(&mut self.ring, flow.event).map_or(0, |event| event.next);
-        if let Some(aftermath) = Self::event_at(&mut self.ring, next) {
+        let flow = self.table.record(slot);
+        let first = flow.event;
+        let next = self.ring.open_at(first, slot).map_or(0, |watch| watch.next);
+        if let Some(aftermath) = self.ring.open_at(next, slot) {
             aftermath.add_rst(segment, flow);
             return;
         }
         let place = self.open_event(segment, slot, texts, true, report);
-        match Self::event_at(&mut self.ring, flow.event) {
-            Some(event) if flow.event != place => event.next = place,
+        match self.ring.open_at(first, slot) {
+            Some(watch) if first != place => watch.next = place,
             // The ring was full and the first event had to be judged to make room.
             _ => self.table.record_mut(slot).event = place,
         }
@@ -413,12 +389,10 @@ impl Shard {
 
     /// Judges the oldest event before its window has ended.
     fn cut_oldest(&mut self, report: &mut Report<'_>) {
-        let place = self.place(self.head);
-        if let Some(event) = self.ring.get_mut(place) {
-            event.after.window_cut = true;
+        if let Some(watch) = self.ring.oldest_mut() {
+            watch.after.window_cut = true;
         }
-        self.close(place, report);
-        self.pass_head();
+        self.close_oldest(report);
     }
 
     /// Opens an event for a RST; judges the oldest first when there is no room. Returns its place.
@@ -430,20 +404,15 @@ impl Shard {
         aftermath: bool,
         report: &mut Report<'_>,
     ) -> u32 {
-        if self.tail - self.head == self.ring_size as u64 {
+        if self.ring.is_full() {
             self.cut_oldest(report);
         }
         let deadline_ns = self.clock_ns.saturating_add(self.race_window_ns);
-        let rst = Rst::new(segment, texts.get(segment.text));
-        let event = OpenEvent::new(self.table.record(slot), rst, deadline_ns, aftermath, slot);
-        let place = self.place(self.tail);
-        match self.ring.get_mut(place) {
-            Some(free) => *free = event,
-            None => self.ring.push(event),
-        }
-        self.tail += 1;
         self.next_due_ns = self.next_due_ns.min(deadline_ns);
-        u32::try_from(place + 1).unwrap_or(0)
+        let (flow, text) = (self.table.record(slot), texts.get(segment.text));
+        self.ring.push(text, |watch| {
+            watch.begin(flow, segment, text, deadline_ns, aftermath, slot);
+        })
     }
 
     /// Writes into the record that a RST was seen.
@@ -467,25 +436,29 @@ impl Shard {
     }
 
     /// Judges the event at `place`, if it is still open, and lets go of its flow.
-    fn close(&mut self, place: usize, report: &mut Report<'_>) {
-        let Some(event) = self.ring.get_mut(place).filter(|event| event.open) else { return };
-        event.open = false;
-        report.event(&judge(event));
-        let (slot, key, next) = (event.slot, event.flow.key, event.next);
-        let next_open = Self::event_at(&mut self.ring, next).is_some();
-        let flow = self.table.record_mut(slot);
-        if flow.key == key && flow.event as usize == place + 1 {
-            flow.event = if next_open { next } else { 0 };
-            let class = flow.class();
-            self.table.touch(slot, class, self.tick);
+    ///
+    /// The flow's record has long left the caches, and is left alone: who comes by sees that where it
+    /// leads there is nothing.
+    fn close(&mut self, place: u32, report: &mut Report<'_>) {
+        let Some((watch, text)) = self.ring.close(place) else { return };
+        report.event(watch, text);
+        let (slot, next) = (watch.slot, watch.next);
+        if watch.is_alone {
+            return;
         }
+        let class = if self.ring.open_at(next, slot).is_some() {
+            self.table.record_mut(slot).event = next;
+            Class::Pinned
+        } else {
+            Class::Closing
+        };
+        self.table.touch(slot, class, self.tick);
     }
 
     /// Judges all that is open: the capture ends here.
     pub(crate) fn finish(&mut self, report: &mut Report<'_>) {
-        while self.head != self.tail {
-            self.close(self.place(self.head), report);
-            self.pass_head();
+        while !self.ring.is_empty() {
+            self.close_oldest(report);
         }
     }
 }

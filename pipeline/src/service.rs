@@ -127,4 +127,8 @@ impl Sink for &Service {
         ));
         Ok(())
     }
+
+    fn wants_events(&self) -> bool {
+        false
+    }
 }

@@ -90,7 +90,8 @@ pub struct FlowRecord {
     /// The canonical 5-tuple.
     pub key: FlowKey,
     history: u64,
-    /// 1 + place of the open reset event in the shard's ring; 0 when none is open.
+    /// Place of the open reset event in the shard's ring; 0 when none is open. An event that was judged
+    /// leaves it as it is, until the flow's next packet.
     pub event: u32,
     first_lo: u32,
     first_hi: u8,
@@ -257,9 +258,7 @@ impl FlowRecord {
     /// hold them.
     #[cold]
     pub fn append_history(&mut self, side: usize, bits: u16) {
-        let [a, b] = &self.dir;
-        let mut length =
-            (a.flags & seen::LETTERS).count_ones() + (b.flags & seen::LETTERS).count_ones();
+        let mut length = self.letters();
         let mut rest = bits & seen::LETTERS;
         while rest != 0 && length < 16 {
             let code = u64::from(rest.trailing_zeros()) | (side as u64 & 1) << 3;
@@ -269,13 +268,18 @@ impl FlowRecord {
         }
     }
 
+    /// Letters in the history, and those that it had no room for.
+    const fn letters(&self) -> u32 {
+        let [a, b] = &self.dir;
+        let both = (a.flags & seen::LETTERS) as u32 | ((b.flags & seen::LETTERS) as u32 * 0x1_0000);
+        both.count_ones()
+    }
+
     /// The history in Zeek's letters (base/protocols/conn): upper case for the initiator, each
     /// letter once a direction, in order. Without a known initiator whoever spoke first counts as such.
     #[must_use]
     pub fn history(&self) -> History {
-        let [a, b] = &self.dir;
-        let length =
-            (a.flags & seen::LETTERS).count_ones() + (b.flags & seen::LETTERS).count_ones();
+        let length = self.letters();
         let first = self.history >> 3 & 1;
         let initiator = self.initiator().map_or(first, |side| side as u64);
         let mut letters = [0; 16];

@@ -196,11 +196,10 @@ impl<R: Record> FlowTable<R> {
         self.records.prefetch(slot.index());
     }
 
-    /// Asks for all that belongs to `slot`: its bucket's line and both lines of its record.
+    /// Asks for the bucket's line of `slot`.
     #[inline(always)]
-    pub fn prefetch_slot(&self, slot: Slot) {
+    pub fn prefetch_bucket_of(&self, slot: Slot) {
         self.buckets.prefetch(slot.bucket());
-        self.records.prefetch(slot.index());
     }
 
     /// The slot of a flow; `hash` must be the one that it was inserted with.

@@ -9,8 +9,12 @@ use hdrhistogram::{CreationError, Histogram};
 /// Significant decimal digits kept.
 const DIGITS: u8 = 3;
 
+/// Values that are told apart in each binary order of magnitude, as [`DIGITS`] digits demand: twice
+/// 10^3, rounded up to a power of two.
+pub(super) const SUB_BUCKETS: usize = 2048;
+
 /// Highest value recorded: 2^40, which is 12.7 days in microseconds.
-const HIGHEST: u64 = 1 << 40;
+pub(super) const HIGHEST: u64 = 1 << 40;
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $unit:literal;)*) => {
@@ -82,20 +86,25 @@ impl Histograms {
     /// Records one value; values beyond the range count as its end.
     #[inline]
     pub fn record(&mut self, metric: Metric, value: u64) {
-        let Some(slot) = self.all.get_mut(metric as usize) else { return };
-        if slot.is_none() {
-            *slot = Self::empty().ok().map(Box::new);
-        }
-        if let Some(histogram) = slot {
-            // Within the bounds, so the only error there is cannot occur.
-            let _ = histogram.record(value.min(HIGHEST));
-        }
+        self.record_n(metric, value, 1);
     }
 
     /// The histogram of a metric; `None` while it has no value.
     #[must_use]
     pub fn get(&self, metric: Metric) -> Option<&Histogram<u64>> {
         self.all.get(metric as usize)?.as_deref()
+    }
+
+    /// Records one value `count` times.
+    pub(super) fn record_n(&mut self, metric: Metric, value: u64, count: u64) {
+        let Some(slot) = self.all.get_mut(metric as usize) else { return };
+        if slot.is_none() {
+            *slot = Self::empty().ok().map(Box::new);
+        }
+        if let Some(histogram) = slot {
+            // Within the bounds, so the only error there is cannot occur.
+            let _ = histogram.record_n(value.min(HIGHEST), count);
+        }
     }
 
     /// Adds all values of another set.

@@ -4,14 +4,14 @@
 //! the order in which they are merged.
 
 pub mod histogram;
+pub(crate) mod recorder;
 
 use crate::flow::table::Class;
 use crate::judge::cause::{Cause, Subcause};
-use crate::judge::event::Judged;
 use crate::judge::facts::Stage;
 use crate::skip::Skip;
 
-use histogram::{Histograms, Metric};
+use histogram::Histograms;
 
 /// Why overload kept a frame from being analysed; the value is the counter's index.
 #[repr(u8)]
@@ -181,13 +181,13 @@ impl Default for Resets {
 }
 
 impl Resets {
-    /// Counts a judged event.
-    pub fn count(&mut self, judged: &Judged) {
-        let subcause = judged.verdict.claim.subcause;
+    /// Counts an event that was judged so, at this stage of its connection.
+    #[inline]
+    pub fn count(&mut self, subcause: Subcause, stage: Stage) {
         self.events += 1;
         bump(&mut self.by_cause, subcause.cause() as usize);
         bump(&mut self.by_subcause, subcause as usize);
-        bump(&mut self.by_stage, judged.stage as usize);
+        bump(&mut self.by_stage, stage as usize);
     }
 
     /// Adds other resets to these.
@@ -248,22 +248,5 @@ impl Interval {
         self.flows.merge(&other.flows);
         self.resets.merge(&other.resets);
         self.histograms.merge(&other.histograms);
-    }
-
-    /// Counts a judged event and what it measured.
-    pub fn count(&mut self, judged: &Judged) {
-        self.resets.count(judged);
-        let measures = &judged.measures;
-        let mut record = |metric, value: Option<u64>| {
-            if let Some(value) = value {
-                self.histograms.record(metric, value);
-            }
-        };
-        record(Metric::RstLatency, measures.trigger_age_us);
-        record(Metric::ConnectionAge, measures.age_ms);
-        record(Metric::IdleBeforeReset, measures.idle_ms);
-        record(Metric::BytesAtReset, Some(measures.bytes));
-        record(Metric::RetransmissionsBefore, Some(measures.retransmissions.into()));
-        record(Metric::PacketsPerEvent, Some(judged.open.packets().into()));
     }
 }

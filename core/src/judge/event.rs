@@ -2,12 +2,11 @@
 
 use crate::flow::key::FlowKey;
 use crate::flow::record::{FlowRecord, History, elapsed, micros, seen, state};
-use crate::segment::RST_TEXT_LEN;
 
-use super::cause::Verdict;
+use super::cause::{Subcause, Verdict};
 use super::evidence::Evidence;
 use super::facts::{Facts, Stage};
-use super::open::OpenEvent;
+use super::open::{OpenEvent, Text, service_side};
 use super::surroundings::Unknowns;
 
 /// The state of the connection in Zeek's vocabulary (`conn_state` in conn.log), the reset included.
@@ -85,10 +84,13 @@ pub struct Measures {
     pub bytes: u64,
     /// Unanswered retransmissions of the resetting side.
     pub retransmissions: u8,
+    /// RST packets of the event.
+    pub packets: u32,
 }
 
 impl Measures {
     /// The measures of a reset.
+    #[inline(always)]
     #[must_use]
     pub fn of(facts: &Facts<'_>) -> Self {
         let seen = facts.packets_before() > 0;
@@ -99,21 +101,36 @@ impl Measures {
             idle_ms: seen.then_some(facts.idle_us / 1000),
             bytes: u64::from(facts.me.bytes) + u64::from(facts.peer.bytes),
             retransmissions: facts.me.retransmission_run(),
+            packets: facts.after.rsts(),
         }
     }
 }
 
-/// A reset as its own flow's packets explain it, and what is needed to judge it again.
+/// What the judge finds in an event without knowledge of other flows.
 #[derive(Clone, Copy, Debug)]
-pub struct Judged {
-    /// The event.
-    pub open: OpenEvent,
-    /// The verdict without knowledge of other flows.
-    pub verdict: Verdict,
+pub struct Finding {
+    /// What the verdict claims.
+    pub subcause: Subcause,
     /// Where in its life the connection was.
     pub stage: Stage,
     /// What it measured.
     pub measures: Measures,
+}
+
+/// A reset whose race window has ended, and all that is needed to judge it again.
+#[derive(Clone, Copy, Debug)]
+#[repr(transparent)]
+pub struct Judged {
+    /// The event. It is open no more.
+    pub open: OpenEvent,
+}
+
+impl Judged {
+    /// What it was found to be without knowledge of other flows.
+    #[must_use]
+    pub fn subcause(&self) -> Subcause {
+        self.open.found.unwrap_or(Subcause::Tie)
+    }
 }
 
 /// A judged reset.
@@ -146,18 +163,14 @@ pub struct Event {
     /// Bytes of `text` that hold payload.
     pub text_len: u8,
     /// The beginning of the RST's payload.
-    pub text: [u8; RST_TEXT_LEN],
+    pub text: Text,
 }
 
 impl Event {
-    /// Index of the responder in `key`: the service. Without a known initiator the endpoint with
-    /// the lower port, as services have the lower numbers.
+    /// Index of the responder in `key`: see [`OpenEvent::service_side`].
     #[must_use]
     pub fn service_side(&self) -> usize {
-        match self.initiator {
-            Some(initiator) => initiator ^ 1,
-            None => usize::from(self.key.port[1] < self.key.port[0]),
-        }
+        service_side(&self.key, self.initiator)
     }
 
     /// The beginning of the RST's payload.

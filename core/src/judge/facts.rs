@@ -105,6 +105,7 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Derives the circumstances of an event.
+    #[inline(always)]
     #[must_use]
     pub fn new(event: &'a OpenEvent, around: &'a Surroundings) -> Self {
         let (flow, rst) = (&event.flow, &event.rst);

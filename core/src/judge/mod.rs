@@ -1,6 +1,6 @@
 //! The judge: from an open reset event to a verdict that a person can check.
 //!
-//! [`open`] keeps what the verdict needs, [`facts`] derives the circumstances, [`origin`] asks who
+//! [`open`] holds what the verdict needs, [`facts`] derives the circumstances, [`origin`] asks who
 //! wrote the RST, the rules decide in a fixed order, [`event`] carries the result out;
 //! [`explain`] says in plain words what it means.
 
@@ -16,11 +16,12 @@ pub mod open;
 pub mod origin;
 mod rules;
 pub mod surroundings;
+pub(crate) mod watch;
 
 use crate::flow::record::seen;
 
 use cause::Subcause;
-use event::{ConnState, Event, Judged, Measures};
+use event::{ConnState, Event, Finding, Measures};
 use evidence::{Evidence, Fact};
 use facts::Facts;
 use open::OpenEvent;
@@ -28,13 +29,14 @@ use origin::{Families, Origin};
 use surroundings::{Surroundings, Unknowns};
 
 /// Judges an event whose race window has ended, from its own flow's packets alone.
+#[inline]
 #[must_use]
-pub fn judge(open: &OpenEvent) -> Judged {
+pub fn judge(open: &OpenEvent) -> Finding {
     let around = Surroundings::default();
     let facts = Facts::new(open, &around);
-    let verdict = rules::decide(&facts, &Origin::of(&facts));
-    let measures = Measures::of(&facts);
-    Judged { open: *open, verdict, stage: facts.stage, measures }
+    let (stage, measures) = (facts.stage, Measures::of(&facts));
+    let subcause = rules::claim(&facts, &Origin::of(&facts)).claim.subcause;
+    Finding { subcause, stage, measures }
 }
 
 /// Whether what other flows showed can change the verdict.
@@ -43,7 +45,15 @@ pub fn is_settled_by_memory(open: &OpenEvent) -> bool {
     open.form != form::Form::ReplyR
 }
 
-/// Judges an event with its surroundings, and collects the evidence.
+/// What an event is with its surroundings: the claim of [`event_of`], without all else.
+#[must_use]
+pub fn subcause_of(open: &OpenEvent, around: &Surroundings) -> Subcause {
+    let facts = Facts::new(open, around);
+    rules::claim(&facts, &Origin::of(&facts)).claim.subcause
+}
+
+/// Judges an event with its surroundings, and collects the evidence. The text that came with the RST,
+/// if any did, is kept beside the event: see [`Event::text`].
 #[must_use]
 pub fn event_of(open: &OpenEvent, around: &Surroundings) -> Event {
     let facts = Facts::new(open, around);
@@ -66,7 +76,7 @@ pub fn event_of(open: &OpenEvent, around: &Surroundings) -> Event {
         evidence: evidence_of(&facts, &origin),
         unknowns: unknowns(verdict.claim.subcause, around),
         text_len: open.rst.payload_len.min(crate::segment::RST_TEXT_LEN as u32) as u8,
-        text: open.rst.text,
+        text: [0; crate::segment::RST_TEXT_LEN],
     }
 }
 

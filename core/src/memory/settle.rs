@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::ops::Deref;
 
 use crate::flow::prefetch;
+use crate::judge::cause::Subcause;
 use crate::judge::event::{Event, Judged};
 use crate::judge::facts::Stage;
 use crate::judge::form::Form;
 use crate::judge::surroundings::Surroundings;
-use crate::judge::{event_of, is_settled_by_memory};
+use crate::judge::{event_of, is_settled_by_memory, subcause_of};
 use crate::limits::{COHORT_NS, ENDINGS_MAX, SETTLE_NS, SETTLING_MAX};
 
 use super::{Endpoint, HostKey, Memory, Sighting, endpoint, host};
@@ -36,6 +37,36 @@ pub struct Settler<T, J> {
     waiting: VecDeque<(T, J)>,
     endings: VecDeque<Ending>,
     now_ns: u64,
+}
+
+/// An event whose surroundings are known as well as they will be.
+#[derive(Debug)]
+pub struct Settled<T, J> {
+    /// What came with it.
+    pub tag: T,
+    /// The event as its own flow's packets explain it.
+    pub judged: J,
+    around: Surroundings,
+}
+
+impl<T, J: Deref<Target = Judged>> Settled<T, J> {
+    /// What it is.
+    #[must_use]
+    pub fn subcause(&self) -> Subcause {
+        let open = &self.judged.open;
+        // What its own flow says is the last word where memory has none.
+        if is_settled_by_memory(open) {
+            subcause_of(open, &self.around)
+        } else {
+            self.judged.subcause()
+        }
+    }
+
+    /// The event with its verdict and evidence.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        event_of(&self.judged.open, &self.around)
+    }
 }
 
 impl<T, J> Default for Settler<T, J> {
@@ -87,7 +118,7 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
     }
 
     /// The next event whose surroundings are known well enough; all of them when `at_end`.
-    pub fn settled(&mut self, at_end: bool) -> Option<(T, J, Event)> {
+    pub fn settled(&mut self, at_end: bool) -> Option<Settled<T, J>> {
         let (_, first) = self.waiting.front()?;
         let due = first.open.rst.time_ns.saturating_add(SETTLE_NS);
         if !at_end && due > self.now_ns && self.waiting.len() < SETTLING_MAX {
@@ -102,8 +133,7 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
             self.endings.pop_front();
         }
         let around = self.surroundings(&judged);
-        let event = event_of(&judged.open, &around);
-        Some((tag, judged, event))
+        Some(Settled { tag, judged, around })
     }
 
     /// Whether an event waits whose tag satisfies `wanted`.
@@ -155,10 +185,5 @@ fn is_ending(judged: &Judged) -> bool {
 
 /// The service of the flow: the side that did not open it, or the lower port.
 fn service(judged: &Judged) -> Endpoint {
-    let flow = &judged.open.flow;
-    let side = match flow.initiator() {
-        Some(initiator) => initiator ^ 1,
-        None => usize::from(flow.key.port[1] < flow.key.port[0]),
-    };
-    endpoint(&flow.key, side)
+    endpoint(&judged.open.flow.key, judged.open.service_side())
 }

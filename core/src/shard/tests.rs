@@ -1,13 +1,14 @@
 //! The short way for usual segments against the long one for all.
 
 use super::{Report, Shard};
+use crate::docket::Outbox;
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
 use crate::flow::record::FlowRecord;
 use crate::flow::table::FlowTable;
 use crate::interval::Interval;
 use crate::interval::histogram::Histograms;
-use crate::judge::event::Judged;
+use crate::interval::recorder::Recorder;
 use crate::limits::{CLOCK_BACK_NS, TICK_NS};
 use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment, TcpFlags};
@@ -19,8 +20,9 @@ use proptest::prelude::*;
 struct Subject {
     shard: Shard,
     interval: Interval,
-    events: Vec<Judged>,
+    events: Outbox,
     sightings: Vec<Sighting>,
+    recorder: Recorder,
     steady: u32,
 }
 
@@ -30,8 +32,9 @@ impl Subject {
         Self {
             shard: Shard::new(table, 2, 2_000_000_000),
             interval: Interval { histograms: Histograms::new(), ..Interval::default() },
-            events: Vec::with_capacity(1000),
+            events: Outbox::new(1000),
             sightings: Vec::with_capacity(1000),
+            recorder: Recorder::default(),
             steady: 0,
         }
     }
@@ -47,6 +50,7 @@ impl Subject {
             interval: &mut self.interval,
             events: &mut self.events,
             sightings: &mut self.sightings,
+            recorder: &mut self.recorder,
         };
         self.shard.take(segment, hint, &RstTexts::new(1), &mut report);
     }
@@ -59,8 +63,10 @@ impl Subject {
     }
 
     /// Everything that was reported.
-    fn reported(&self) -> String {
-        format!("{:?} {:?} {:?}", self.interval, self.events, self.sightings)
+    fn reported(&mut self) -> String {
+        self.recorder.hand_over(&mut self.interval.histograms);
+        let events: Vec<_> = self.events.drain().collect();
+        format!("{:?} {events:?} {:?}", self.interval, self.sightings)
     }
 }
 

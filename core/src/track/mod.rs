@@ -85,7 +85,10 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let side = usize::from(segment.direction & 1);
     if segment.flags.any(TcpFlags::SYN) {
         handshake(flow, segment, now);
-        flow.note_under_way();
+        // Before both sides have acknowledged something nothing is under way, and nothing was.
+        if flow.has_acked(0) && flow.has_acked(1) {
+            flow.note_under_way();
+        }
         return;
     }
     let last_data = flow.last_data();

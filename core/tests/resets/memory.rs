@@ -6,7 +6,7 @@ use resetscope_core::limits::SETTLING_MAX;
 use resetscope_core::memory::settle::Settler;
 
 use crate::conversation::{MS, S, Tape};
-use crate::play::{PLAIN, Run, frames, play};
+use crate::play::{PLAIN, Run, frames, play, told};
 use resetscope_core::engine::Config;
 
 /// The one event of a tape as the engine hands it out, with the sightings before it.
@@ -20,7 +20,7 @@ fn judged_of(story: fn(&mut Tape)) -> Judged {
 }
 
 fn drain(settler: &mut Settler<u64, Box<Judged>>, at_end: bool) -> Vec<(u64, Event)> {
-    std::iter::from_fn(|| settler.settled(at_end)).map(|(tag, _, event)| (tag, event)).collect()
+    std::iter::from_fn(|| settler.settled(at_end)).map(|done| (done.tag, told(&done))).collect()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use resetscope_core::frame::{Frame, LinkType};
 use resetscope_core::interval::Interval;
 use resetscope_core::judge::event::{Event, Judged};
 use resetscope_core::memory::Sighting;
-use resetscope_core::memory::settle::Settler;
+use resetscope_core::memory::settle::{Settled, Settler};
 
 use crate::conversation::{ACK, FIN, PSH, Packet, RST, SYN, Tape};
 
@@ -184,7 +184,14 @@ pub(crate) fn settled(mut judged: Vec<Judged>, mut sightings: Vec<Sighting>) -> 
         settler.sighting(&sighting);
     }
     events.extend(std::iter::from_fn(|| settler.settled(true)));
-    events.into_iter().map(|((), _, event)| event).collect()
+    events.iter().map(told).collect()
+}
+
+/// A settled event, told in full; what is told in short must agree.
+pub(crate) fn told<T>(settled: &Settled<T, Box<Judged>>) -> Event {
+    let event = settled.event();
+    assert_eq!(settled.subcause(), event.verdict.claim.subcause);
+    event
 }
 
 /// Plays a tape from beginning to end.

@@ -118,7 +118,7 @@ fn a_flood_of_new_connections_costs_no_established_one_its_verdict() {
     assert_eq!(flooded.interval.flows.evicted[2], 0, "no established connection was evicted");
     assert!(flooded.interval.frames.balances());
     let verdicts = |outcome: &Outcome| -> Vec<_> {
-        outcome.judged.iter().map(|judged| (judged.open.flow.key, judged.verdict)).collect()
+        outcome.judged.iter().map(|judged| (judged.open.flow.key, judged.subcause())).collect()
     };
     assert_eq!(verdicts(&quiet).len(), 600);
     assert!(verdicts(&quiet) == verdicts(&flooded), "the flood changed verdicts");
@@ -134,6 +134,27 @@ fn a_full_table_sheds_newcomers_and_accounts_for_them() {
     assert!(frames.shed[0] > 0 && frames.analysed > 0 && frames.balances(), "{frames:?}");
     assert_eq!(packets(&outcome.judged), outcome.interval.resets.packets);
     assert_eq!(outcome.interval.flows.evicted[2], 0);
+}
+
+#[test]
+fn who_is_heard_after_the_verdict_gives_way_like_any_other() {
+    let all = handshakes(2_400);
+    let (first, second) = all.split_at(all.len() / 2);
+    let ends = || resets(1_200);
+    let evicted = |between: Vec<Segment>| {
+        let mut segments = first.iter().copied().chain(ends()).collect::<Vec<_>>();
+        let judged = segments.len();
+        segments.extend(between.iter().chain(second));
+        numbered(&mut segments);
+        segments[judged..].iter_mut().for_each(|segment| segment.time_ns += 3_000_000_000);
+        let outcome = share(&segments, 1, 128, 1024);
+        assert!(outcome.interval.frames.balances());
+        outcome.interval.flows.evicted
+    };
+    let quiet = evicted(vec![]);
+    assert!(quiet[1] > 300, "who was reset makes room: {quiet:?}");
+    let heard = ends().map(|late| Segment { flags: TcpFlags(TcpFlags::ACK), ..late });
+    assert_eq!(evicted(heard.collect()), quiet, "one more packet makes nobody stay");
 }
 
 fn interval() -> impl Strategy<Value = Interval> {

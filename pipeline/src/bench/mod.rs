@@ -243,4 +243,8 @@ impl Sink for Total {
         self.0.merge(&summary.interval);
         Ok(())
     }
+
+    fn wants_events(&self) -> bool {
+        false
+    }
 }

@@ -12,13 +12,14 @@ use resetscope_core::interval::Interval;
 use resetscope_core::judge::cause::Subcause;
 use resetscope_core::judge::event::Event;
 use resetscope_core::memory::settle::Settler;
+use resetscope_core::segment::RST_TEXT_LEN;
 
 use crate::feed::Span;
 use crate::worker::Message;
 
 pub use order::OrderBy;
 use order::{Delivered, Item, Order};
-use top::Top;
+use top::{Reset, Top};
 
 /// One interval of all workers.
 #[derive(Default)]
@@ -44,6 +45,13 @@ pub trait Sink {
     /// # Errors
     /// When it cannot be written.
     fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+
+    /// Whether it does anything with events; what it says before the first one holds for all. To
+    /// collect the evidence of an event costs more than all else that is done for it, so nobody does
+    /// if nobody wants to see it.
+    fn wants_events(&self) -> bool {
+        true
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for &mut S {
@@ -54,6 +62,10 @@ impl<S: Sink + ?Sized> Sink for &mut S {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         (**self).summary(summary)
     }
+
+    fn wants_events(&self) -> bool {
+        (**self).wants_events()
+    }
 }
 
 impl<S: Sink + ?Sized> Sink for Box<S> {
@@ -63,6 +75,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
 
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         (**self).summary(summary)
+    }
+
+    fn wants_events(&self) -> bool {
+        (**self).wants_events()
     }
 }
 
@@ -92,6 +108,7 @@ pub fn collect(
         settler: Settler::default(),
         pending: BTreeMap::new(),
         workers,
+        tell: sink.wants_events(),
     };
     for message in messages {
         collector.take(message);
@@ -105,18 +122,15 @@ struct Collector {
     settler: Settler<u64, Delivered>,
     pending: BTreeMap<u64, Pending>,
     workers: usize,
+    /// Somebody wants to see events.
+    tell: bool,
 }
 
 impl Collector {
     fn take(&mut self, message: Message) {
         match message {
             Message::Events { worker, seq, events, sightings, watermark } => {
-                for judged in Delivered::each(events) {
-                    self.order.add(worker, Item::Event(seq, judged));
-                }
-                for sighting in sightings {
-                    self.order.add(worker, Item::Sighting(Box::new(sighting)));
-                }
+                self.order.add(worker, seq, events, sightings);
                 self.order.reached(worker, watermark);
             }
             Message::Interval { span, interval } => {
@@ -161,14 +175,24 @@ impl Collector {
     }
 
     fn settle(&mut self, sink: &mut dyn Sink, at_end: bool) -> io::Result<()> {
-        while let Some((seq, judged, event)) = self.settler.settled(at_end) {
-            let entry = self.pending.entry(seq).or_default();
-            let (from, to) = (judged.verdict.claim.subcause, event.verdict.claim.subcause);
+        while let Some(settled) = self.settler.settled(at_end) {
+            let event = self.tell.then(|| {
+                let text = settled.judged.text().copied();
+                Event { text: text.unwrap_or([0; RST_TEXT_LEN]), ..settled.event() }
+            });
+            let entry = self.pending.entry(settled.tag).or_default();
+            let from = settled.judged.subcause();
+            let to = match &event {
+                Some(event) => event.verdict.claim.subcause,
+                None => settled.subcause(),
+            };
             if from != to {
                 *entry.moved.entry((from, to)).or_default() += 1;
             }
-            entry.top.add(&event);
-            sink.event(&event)?;
+            entry.top.add(&Reset::of(&settled.judged.open, to));
+            if let Some(event) = event {
+                sink.event(&event)?;
+            }
         }
         Ok(())
     }

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
-use resetscope_core::judge::cause::Cause;
+use resetscope_core::flow::key::FlowKey;
+use resetscope_core::judge::cause::{Cause, Subcause};
 use resetscope_core::judge::event::Event;
+use resetscope_core::judge::open::OpenEvent;
 
 /// Different services, and different hosts, that are counted in one interval. Events of others are
 /// counted together.
@@ -24,11 +26,71 @@ pub struct Tally {
     pub by_cause: [u64; Cause::ALL.len()],
 }
 
+/// An address as flows are keyed by, IPv4 mapped: as a number, it is hashed and compared at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Address(u128);
+
+impl Address {
+    const fn of(key: &FlowKey, side: usize) -> Self {
+        Self(u128::from_ne_bytes(key.addr[side & 1]))
+    }
+
+    /// As people know it.
+    fn ip(self) -> IpAddr {
+        Ipv6Addr::from(self.0.to_ne_bytes()).to_canonical()
+    }
+}
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        let mapped = match address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            IpAddr::V6(v6) => v6,
+        };
+        Self(u128::from_ne_bytes(mapped.octets()))
+    }
+}
+
+/// What is counted of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Reset {
+    service: (Address, u16),
+    host: Address,
+    packets: u32,
+    cause: Cause,
+}
+
+impl Reset {
+    /// Of an event that is judged to be `subcause`.
+    #[must_use]
+    pub fn of(open: &OpenEvent, subcause: Subcause) -> Self {
+        let (key, service) = (&open.flow.key, open.service_side());
+        Self {
+            service: (Address::of(key, service), key.port(service)),
+            host: Address::of(key, open.rst.side),
+            packets: open.packets(),
+            cause: subcause.cause(),
+        }
+    }
+}
+
+impl From<&Event> for Reset {
+    fn from(event: &Event) -> Self {
+        let (key, service) = (&event.key, event.service_side());
+        Self {
+            service: (Address::of(key, service), key.port(service)),
+            host: Address::of(key, event.side),
+            packets: event.packets,
+            cause: event.verdict.claim.subcause.cause(),
+        }
+    }
+}
+
 impl Tally {
-    fn add(&mut self, event: &Event) {
+    fn add(&mut self, reset: &Reset) {
         self.events += 1;
-        self.packets += u64::from(event.packets);
-        if let Some(count) = self.by_cause.get_mut(event.verdict.claim.subcause.cause() as usize) {
+        self.packets += u64::from(reset.packets);
+        if let Some(count) = self.by_cause.get_mut(reset.cause as usize) {
             *count += 1;
         }
     }
@@ -40,37 +102,36 @@ type Tallies<K> = HashMap<K, Tally, RandomState>;
 /// The tallies of one interval.
 #[derive(Debug, Default)]
 pub struct Top {
-    services: Tallies<(IpAddr, u16)>,
-    hosts: Tallies<IpAddr>,
+    services: Tallies<(Address, u16)>,
+    hosts: Tallies<Address>,
     /// Events of services or hosts beyond the bound.
     pub uncounted: u64,
 }
 
 impl Top {
     /// Counts an event. The same events in the same order give the same tallies.
-    pub fn add(&mut self, event: &Event) {
-        let service = event.service_side();
-        let key = (event.key.ip(service), event.key.port(service));
-        let counted = bump(&mut self.services, key, event)
-            && bump(&mut self.hosts, event.key.ip(event.side), event);
+    pub fn add(&mut self, reset: &Reset) {
+        let counted = bump(&mut self.services, reset.service, reset)
+            && bump(&mut self.hosts, reset.host, reset);
         self.uncounted += u64::from(!counted);
     }
 
     /// Every service that was counted, in no order.
     pub fn each_service(&self) -> impl Iterator<Item = ((IpAddr, u16), &Tally)> {
-        self.services.iter().map(|(key, tally)| (*key, tally))
+        self.services.iter().map(|(&key, tally)| (service_of(key), tally))
     }
 
     /// The same tallies under other addresses; `rename` must give each address one of its own.
     #[must_use]
     pub fn renamed(&self, rename: impl Fn(IpAddr) -> IpAddr) -> Self {
+        let renamed = |address: Address| Address::from(rename(address.ip()));
         let services = self.services.iter();
         let hosts = self.hosts.iter();
         Self {
             services: services
-                .map(|(&(address, port), tally)| ((rename(address), port), tally.clone()))
+                .map(|(&(address, port), tally)| ((renamed(address), port), tally.clone()))
                 .collect(),
-            hosts: hosts.map(|(&address, tally)| (rename(address), tally.clone())).collect(),
+            hosts: hosts.map(|(&address, tally)| (renamed(address), tally.clone())).collect(),
             uncounted: self.uncounted,
         }
     }
@@ -78,30 +139,37 @@ impl Top {
     /// The `n` services with the most events.
     #[must_use]
     pub fn services(&self, n: usize) -> Vec<((IpAddr, u16), &Tally)> {
-        most(&self.services, n)
+        most(self.each_service(), n)
     }
 
     /// The `n` hosts that most events name as the sender of the reset.
     #[must_use]
     pub fn hosts(&self, n: usize) -> Vec<(IpAddr, &Tally)> {
-        most(&self.hosts, n)
+        most(self.hosts.iter().map(|(address, tally)| (address.ip(), tally)), n)
     }
 }
 
-fn bump<K: Hash + Eq>(tallies: &mut Tallies<K>, key: K, event: &Event) -> bool {
+fn service_of((address, port): (Address, u16)) -> (IpAddr, u16) {
+    (address.ip(), port)
+}
+
+fn bump<K: Hash + Eq>(tallies: &mut Tallies<K>, key: K, reset: &Reset) -> bool {
     let room = tallies.len() < KEYS_MAX;
     let tally = match tallies.entry(key) {
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(new) if room => new.insert(Tally::default()),
         Entry::Vacant(_) => return false,
     };
-    tally.add(event);
+    tally.add(reset);
     true
 }
 
 /// Most events first, then most packets, then by key: no two orders for one set of tallies.
-fn most<K: Copy + Ord>(tallies: &Tallies<K>, n: usize) -> Vec<(K, &Tally)> {
-    let mut all: Vec<(K, &Tally)> = tallies.iter().map(|(key, tally)| (*key, tally)).collect();
+fn most<'a, K: Ord>(
+    tallies: impl Iterator<Item = (K, &'a Tally)>,
+    n: usize,
+) -> Vec<(K, &'a Tally)> {
+    let mut all: Vec<(K, &Tally)> = tallies.collect();
     all.sort_unstable_by(|(a, x), (b, y)| {
         (y.events, y.packets).cmp(&(x.events, x.packets)).then_with(|| a.cmp(b))
     });

@@ -210,4 +210,8 @@ impl Sink for Counted<'_> {
         self.taken.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
+
+    fn wants_events(&self) -> bool {
+        self.sink.wants_events()
+    }
 }

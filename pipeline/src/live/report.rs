@@ -9,6 +9,7 @@ use resetscope_core::interval::Interval;
 use super::pulse::Pulse;
 use crate::feed::Span;
 use crate::worker::Message;
+use crate::worker::events::Pool;
 
 /// A worker's end of the collector's queue. While that is full, events are counted and dropped;
 /// intervals wait here, and as the collector takes a worker's messages in order, so long no more
@@ -22,6 +23,7 @@ pub(super) struct Reporter {
     unlisted: u64,
     waiting: VecDeque<(Span, Box<Interval>)>,
     pulse: Pulse,
+    pool: Pool,
 }
 
 impl Reporter {
@@ -34,6 +36,7 @@ impl Reporter {
             unlisted: 0,
             waiting: VecDeque::new(),
             pulse: Pulse::default(),
+            pool: Pool::default(),
         }
     }
 
@@ -46,7 +49,7 @@ impl Reporter {
     pub(super) fn report(&mut self, engine: &mut Engine, through_ns: u64) {
         self.send_waiting();
         let watermark = engine.oldest_open_time().map_or(through_ns, |open| open.min(through_ns));
-        let events: Vec<_> = engine.drain_events().collect();
+        let events = self.pool.drain(engine);
         let sightings: Vec<_> = engine.drain_sightings().collect();
         let count = events.len() as u64;
         let (worker, seq) = (self.worker, self.seq);
@@ -87,7 +90,7 @@ impl Reporter {
             let _ = self.collector.send(Message::Interval { span, interval });
         }
         let (worker, seq) = (self.worker, self.seq);
-        let events = engine.drain_events().collect();
+        let events = self.pool.drain(engine);
         let sightings = engine.drain_sightings().collect();
         let watermark = u64::MAX;
         let _ = self.collector.send(Message::Events { worker, seq, events, sightings, watermark });

@@ -50,7 +50,7 @@ impl Gathered {
     pub(super) fn event(&mut self, event: &Event) {
         let claim = event.verdict.claim;
         self.came += 1;
-        self.top.add(event);
+        self.top.add(&event.into());
         self.bins.add(event.time_ns, claim.subcause.cause());
         if let Some(band) = BANDS.iter().position(|&least| claim.percent >= least)
             && let Some(count) = self.bands.get_mut(band)

@@ -73,4 +73,8 @@ impl Sink for Publisher {
         }
         Ok(())
     }
+
+    fn wants_events(&self) -> bool {
+        self.hub.page
+    }
 }

@@ -99,4 +99,8 @@ impl Sink for Output {
         // Whoever reads along sees each interval, and its events, when it ends.
         self.flush()
     }
+
+    fn wants_events(&self) -> bool {
+        self.events.is_some()
+    }
 }

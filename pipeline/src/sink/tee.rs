@@ -31,6 +31,10 @@ impl Sink for Tee<'_> {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.sinks.iter_mut().try_for_each(|sink| sink.summary(summary))
     }
+
+    fn wants_events(&self) -> bool {
+        self.sinks.iter().any(Sink::wants_events)
+    }
 }
 
 #[cfg(test)]

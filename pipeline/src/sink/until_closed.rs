@@ -46,4 +46,8 @@ impl<S: Sink> Sink for UntilClosed<S> {
         let result = self.sink.summary(summary);
         self.settle(result)
     }
+
+    fn wants_events(&self) -> bool {
+        self.sink.wants_events()
+    }
 }

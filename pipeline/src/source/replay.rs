@@ -2,6 +2,7 @@
 
 use super::batch::{Batch, Slot};
 use super::memory::{Buffer, Memory};
+use super::prefetch::{AHEAD_BYTES, prefetch};
 use super::recording::{CHUNK_FRAMES, Chunk, Recording};
 use super::rotate::Rotation;
 use super::{Damage, Deadline, Fill, Played, Progress, Source, SourceError, TIME_MAX_NS};
@@ -56,6 +57,7 @@ impl Replay {
         let Chunk { memory, slots, spots, .. } = chunk;
         let bytes = own(memory);
         for (index, (slot, spots)) in (first..).zip(slots.iter().zip(spots)) {
+            prefetch(bytes, slot.offset as usize + AHEAD_BYTES);
             let copy = index / frames;
             let (from, to) = (from * copies + copy, to * copies + copy);
             spots.turn(bytes, slot.offset as usize, rotation, from, to);

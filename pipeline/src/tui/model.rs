@@ -93,7 +93,7 @@ impl Model {
         if let Some(count) = self.since.get_mut(claim.subcause.cause() as usize) {
             *count += 1;
         }
-        self.top.add(event);
+        self.top.add(&event.into());
         self.recent.truncate(RESETS - 1);
         let end = |side| SocketAddr::new(event.key.ip(side), event.key.port(side));
         self.recent.push_front(Reset {

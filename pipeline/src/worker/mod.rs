@@ -5,6 +5,7 @@
 //! (`exchange`). Owners take the parcels in the order of the batches, so every shard sees its
 //! packets in the order of the capture.
 
+pub mod events;
 mod exchange;
 pub mod gauge;
 pub(crate) mod load;
@@ -16,12 +17,12 @@ use crossbeam::utils::Backoff;
 use resetscope_core::engine::Engine;
 use resetscope_core::flow::table::NoMemory;
 use resetscope_core::interval::{Interval, Ledger, Shed};
-use resetscope_core::judge::event::Judged;
 use resetscope_core::memory::Sighting;
 
 use crate::feed::{Cut, Feed, Signal, Span};
 use crate::source::Batch;
 
+use events::{Events, Pool};
 use exchange::Desk;
 pub use exchange::desks;
 use gauge::Gauge;
@@ -42,7 +43,7 @@ pub enum Message {
         /// The interval in which they were judged.
         seq: u64,
         /// The events, in no particular order.
-        events: Vec<Judged>,
+        events: Events,
         /// Services seen accepting, in no particular order.
         sightings: Vec<Sighting>,
         /// All events and sightings of frames before this one have been sent: a frame number, or
@@ -78,6 +79,7 @@ struct Reporter {
     worker: usize,
     seq: u64,
     collector: Sender<Message>,
+    pool: Pool,
 }
 
 impl Reporter {
@@ -85,7 +87,7 @@ impl Reporter {
     fn events(&self, engine: &mut Engine, through: u64) {
         let next = through.saturating_add(1);
         let watermark = engine.oldest_open_frame().map_or(next, |oldest| oldest.min(next));
-        let events = engine.drain_events().collect();
+        let events = self.pool.drain(engine);
         let sightings = engine.drain_sightings().collect();
         let (worker, seq) = (self.worker, self.seq);
         let message = Message::Events { worker, seq, events, sightings, watermark };
@@ -134,7 +136,7 @@ pub fn run_alone(
     feed: &Mutex<Feed>,
     collector: Sender<Message>,
 ) {
-    let mut reporter = Reporter { worker: 0, seq: 0, collector };
+    let mut reporter = Reporter { worker: 0, seq: 0, collector, pool: Pool::default() };
     let mut batch = Batch::new(BATCH_FRAMES);
     let mut through = 0;
     loop {
@@ -161,7 +163,7 @@ pub fn run_together(
     mut desk: Desk,
     collector: Sender<Message>,
 ) {
-    let mut reporter = Reporter { worker: desk.worker(), seq: 0, collector };
+    let mut reporter = Reporter { worker: desk.worker(), seq: 0, collector, pool: Pool::default() };
     let mut batch = Batch::new(BATCH_FRAMES);
     let backoff = Backoff::new();
     loop {

@@ -32,10 +32,9 @@ pub(super) fn ineffective(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     })
 }
 
-/// 3.6: the payload names its author (RFC 9293 section 3.5.2 allows text; F5 uses it).
+/// 3.6: the payload names its author.
 pub(super) fn self_declared(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
-    let text = &facts.rst.text;
-    text.starts_with(b"BIG-IP").then(|| Verdict::new(Subcause::SelfDeclared, 98))
+    facts.rst.names_device.then(|| Verdict::new(Subcause::SelfDeclared, 98))
 }
 
 /// 6.2: tcpkill resets each packet it sniffs with several guesses, spaced by the packet's raw window.
@@ -103,6 +102,9 @@ pub(super) fn decisive(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
 /// uses its system's defaults, so a reply needs one hint more.
 pub(super) fn supported(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
     let hints = origin.supporting;
+    if hints.count() == 0 {
+        return None;
+    }
     if facts.flow.both_fins() && facts.trigger_age_us.is_some_and(|us| us < 5_000_000) {
         return None;
     }

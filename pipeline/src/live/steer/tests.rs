@@ -5,6 +5,8 @@ use flate2::read::GzDecoder;
 use resetscope_core::engine::Config;
 use resetscope_core::frame::LinkType;
 use resetscope_core::interval::Interval;
+use resetscope_core::judge::event_of;
+use resetscope_core::judge::surroundings::Surroundings;
 use resetscope_core::wire;
 
 use super::*;
@@ -53,11 +55,8 @@ fn outcome(engines: Vec<Engine>) -> (Interval, Vec<String>) {
     for mut engine in engines {
         engine.finish();
         events.extend(engine.drain_events().map(|judged| {
-            let rst = &judged.open.rst;
-            format!(
-                "{:06} {:?} {:?} {:?}",
-                rst.frame, judged.verdict, judged.stage, judged.measures
-            )
+            let event = event_of(&judged.open, &Surroundings::default());
+            format!("{:06} {event:?}", event.frame)
         }));
         let interval = engine.take_interval();
         assert!(interval.frames.balances(), "each worker by itself: {:?}", interval.frames);

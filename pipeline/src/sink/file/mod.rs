@@ -180,6 +180,10 @@ impl Sink for Files {
         }
         Ok(())
     }
+
+    fn wants_events(&self) -> bool {
+        self.events.is_some()
+    }
 }
 
 /// Why a file of results cannot be opened.

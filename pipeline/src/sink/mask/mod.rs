@@ -101,6 +101,10 @@ impl<S: Sink> Sink for Masked<S> {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         self.sink.summary(&self.mask.summary(summary))
     }
+
+    fn wants_events(&self) -> bool {
+        self.sink.wants_events()
+    }
 }
 
 /// The sink behind the mask, if there is one.

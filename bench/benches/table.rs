@@ -85,7 +85,8 @@ fn filled(flows: usize) -> FlowTable<Entry> {
     table
 }
 
-/// The engine's three passes over one burst; flows that are not there are added.
+/// The engine's three passes over one burst, as it takes packets that are not usual; flows that are not
+/// there are added.
 #[inline(always)]
 fn staged<'a>(
     table_of: impl Fn(&Item) -> usize,

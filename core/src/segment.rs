@@ -160,7 +160,8 @@ pub struct Segment {
     pub payload: Payload,
     /// Index in `key` of the endpoint that sent the segment: 0 or 1.
     pub direction: u8,
-    /// What makes it a usual segment.
+    /// What makes it a usual segment: [`Usual::of`] all other fields, to be made again by whoever changes
+    /// one of them.
     pub usual: Usual,
 }
 

@@ -64,6 +64,7 @@ impl Sink for (&mut Segment, &mut RstTexts) {
 /// The one reason why the frame holds no usable TCP segment.
 #[inline(always)]
 pub fn dissect(frame: &Frame<'_>, segment: &mut Segment, texts: &mut RstTexts) -> Result<(), Skip> {
+    // Not by `dissect_to`: a pair made for each of the two ways need not lie in memory for the short one.
     match common::read(frame, &mut (&mut *segment, &mut *texts)) {
         Some(result) => result,
         None => walk(*frame, &mut (segment, texts)),

@@ -190,13 +190,22 @@ impl Shard {
         self.advance(segment.time_ns, report);
         let slot = match self.table.find_hinted(segment.hash, &segment.key, hint) {
             Some(slot) => slot,
-            None => match self.open_flow(segment, report) {
-                Some(slot) => slot,
-                None => {
+            None => {
+                let Some(slot) = self.make_room(segment, report) else {
                     report.interval.frames.shed(Shed::TableFull);
                     return;
+                };
+                let now = micros(segment.time_ns);
+                let flow = self.table.record_mut(slot);
+                if segment.flags.is_syn() && segment.payload_len == 0 {
+                    // All that floods and scans consist of: nothing is left to be worked out.
+                    *flow = FlowRecord::opened_by_syn(segment, now);
+                    report.interval.frames.analysed += 1;
+                    return;
                 }
-            },
+                *flow = track::begin(segment, now);
+                slot
+            }
         };
         report.interval.frames.analysed += 1;
         if segment.flags.any(TcpFlags::RST | TcpFlags::SYN) {
@@ -262,15 +271,15 @@ impl Shard {
         }
     }
 
-    /// Makes a record for a flow that is not in the table.
-    fn open_flow(&mut self, segment: &Segment, report: &mut Report<'_>) -> Option<Slot> {
+    /// Makes room for a flow that is not in the table. Its record is still that of another.
+    #[inline]
+    fn make_room(&mut self, segment: &Segment, report: &mut Report<'_>) -> Option<Slot> {
         let inserted =
             self.table.insert(segment.hash, Class::Embryonic, self.tick, SHIELD_TICKS)?;
         if let Some(class) = inserted.evicted {
             report.interval.flows.evict(class);
         }
         report.interval.flows.opened += 1;
-        *self.table.record_mut(inserted.slot) = track::begin(segment, micros(segment.time_ns));
         Some(inserted.slot)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::segment::{Segment, quirk};
+use crate::segment::{Segment, option, quirk};
 
 use super::record::Micros;
 
@@ -150,6 +150,9 @@ const STEADY_IP_ID: [SteadyIpId; 4] = [
     SteadyIpId { first: 1, steps: u16::MAX, zeros: 0 },
 ];
 
+/// Greatest window scale shift (RFC 7323 section 2.3).
+const WINDOW_SCALE_MAX: u8 = 14;
+
 /// Longest response time that is told from longer ones, in units of 8 microseconds.
 const RESPONSE_MAX: u64 = 65_000;
 
@@ -202,6 +205,25 @@ impl Direction {
             flags: seen::SYN | self.flags & seen::TIMESTAMPS,
             packets: 1,
             habits: self.habits & 0xf0,
+            ..Self::default()
+        }
+    }
+
+    /// A direction of which `segment`, a SYN without data, is the first packet, seen at `now`.
+    #[inline]
+    #[must_use]
+    pub fn opened_by_syn(segment: &Segment, now: Micros) -> Self {
+        let timestamps = u16::from(segment.has_option(option::TIMESTAMPS)) * seen::TIMESTAMPS;
+        let scaled = u8::from(segment.has_option(option::WINDOW_SCALE));
+        let df = if segment.has_quirk(quirk::DF) { DF_SET } else { DF_CLEAR };
+        Self {
+            nxt: segment.end(),
+            stamp: Stamp::new(segment.ttl, segment.ttl, segment.tos, now),
+            window: segment.window,
+            ip_id: segment.ip_id,
+            packets: 1,
+            flags: seen::SYN | timestamps,
+            habits: df | (segment.window_scale.min(WINDOW_SCALE_MAX) * scaled) << 4,
             ..Self::default()
         }
     }
@@ -301,9 +323,9 @@ impl Direction {
         self.habits >> 4
     }
 
-    /// Sets the window scale shift (RFC 7323 limits it to 14).
+    /// Sets the window scale shift.
     pub fn set_window_scale(&mut self, shift: u8) {
-        self.habits = self.habits & 0x0f | shift.min(14) << 4;
+        self.habits = self.habits & 0x0f | shift.min(WINDOW_SCALE_MAX) << 4;
     }
 
     /// Whether every packet so far had DF set, every one clear, or neither.

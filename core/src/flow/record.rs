@@ -7,6 +7,7 @@
 pub use super::direction::{Direction, IP_ID_STEP_MAX, IpIdClass, seen};
 use super::key::FlowKey;
 use super::table::{Class, Record, Zeroable};
+use crate::segment::Segment;
 
 /// Microseconds modulo 2^40.
 pub type Micros = u64;
@@ -141,6 +142,20 @@ impl FlowRecord {
     #[must_use]
     pub fn new(key: FlowKey, now: Micros) -> Self {
         Self { key, first_lo: now as u32, first_hi: (now >> 32) as u8, ..Self::default() }
+    }
+
+    /// The record of a flow that `segment`, a SYN without data, opens at `now`.
+    #[inline]
+    #[must_use]
+    pub fn opened_by_syn(segment: &Segment, now: Micros) -> Self {
+        let side = usize::from(segment.direction & 1);
+        let mut flow = Self::new(segment.key, now);
+        // A SYN is the letter of code 0.
+        flow.history = (side as u64) << 3;
+        flow.state = state::INITIATOR_KNOWN | side as u8;
+        flow.last_kind[side] = kind::SYN;
+        flow.dir[side] = Direction::opened_by_syn(segment, now);
+        flow
     }
 
     /// When the flow's first packet was seen.

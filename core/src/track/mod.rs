@@ -388,3 +388,6 @@ pub fn begin_again(segment: &Segment, old: &FlowRecord, now: Micros) -> FlowReco
     flow.dir[opener & 1] = before.with_syn_only(segment.ack);
     flow
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,8 +96,7 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let [a, b] = &mut flow.dir;
     let (me, peer) = if side == 0 { (a, b) } else { (b, a) };
 
-    let mut step = Step::default();
-    place(me, peer, segment, now, &mut step);
+    let mut step = place(me, peer, segment, now);
     if segment.flags.any(TcpFlags::ACK) {
         let first = flow.ended & ended::ACKED_BY << side == 0;
         acknowledge(me, peer, segment, first, &mut step);
@@ -114,7 +113,7 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     if segment.window == 0 {
         step.seen |= seen::ZERO_WINDOW | seen::WINDOW_CLOSED;
     } else {
-        me.flags &= !seen::WINDOW_CLOSED;
+        step.over = seen::WINDOW_CLOSED;
     }
     // What follows is hard to predict, so it is written without jumps or asks first for what is rare.
     step.seen |= u16::from(segment.has_option(option::TIMESTAMPS)) * seen::TIMESTAMPS;
@@ -133,7 +132,7 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
         peer.clear_probe_run();
     }
     let established = segment.flags.any(TcpFlags::ACK) && peer.has(seen::SYN_ACK);
-    finish(flow, segment, side, step, established);
+    finish(flow, segment, step, established);
     flow.note_under_way();
 }
 
@@ -141,6 +140,8 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
 #[derive(Clone, Copy, Default)]
 struct Step {
     seen: u16,
+    /// Bits of [`seen`] that no longer hold.
+    over: u16,
     kind: u8,
     state: u8,
     ended: u8,
@@ -148,8 +149,9 @@ struct Step {
 }
 
 /// Places the segment in its sender's sequence space.
-#[inline]
-fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, step: &mut Step) {
+#[inline(always)]
+fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros) -> Step {
+    let mut step = Step::default();
     let len = segment.sequence_len();
     let reach = peer.window_bytes().saturating_mul(2).max(REACH_MIN);
     let mut start = Seq(segment.seq).since(Seq(me.nxt));
@@ -159,7 +161,7 @@ fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, s
     }
     if start.unsigned_abs() > reach {
         step.kind |= kind::OUT_OF_WINDOW;
-        return;
+        return step;
     }
     let end = Seq(segment.end());
     if end.after(Seq(me.nxt)) {
@@ -168,20 +170,33 @@ fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, s
         }
         me.nxt = end.0;
         if segment.payload_len > 0 {
-            new_payload(me, peer, segment, step);
+            new_payload(me, peer, segment, &mut step);
         }
     } else if len == 0 {
         if start == -1 && me.packets > 0 {
-            probe(me, now, step);
+            probe(me, now, &mut step);
         } else if segment.flags.0 & (TcpFlags::ACK | TcpFlags::FIN) == TcpFlags::ACK {
             step.seen |= seen::ACK;
         }
     } else {
-        repeated(me, peer, segment, now, step);
+        match Repeat::of(*me, peer.ack, segment, now) {
+            Repeat::Probe => {
+                probe(me, now, &mut step);
+                step.kind |= kind::DATA;
+            }
+            Repeat::Unseen => new_payload(me, peer, segment, &mut step),
+            Repeat::Copy => step.kind |= u8::from(segment.payload_len > 0) * kind::DATA,
+            Repeat::Retransmission => {
+                step.kind |= u8::from(segment.payload_len > 0) * kind::DATA | kind::RETRANSMISSION;
+                step.seen |= seen::RETRANSMITTED;
+                me.count_retransmission();
+            }
+        }
     }
+    step
 }
 
-#[inline]
+#[inline(always)]
 fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &mut Step) {
     me.bytes = me.bytes.saturating_add(segment.payload_len);
     step.kind |= kind::DATA;
@@ -196,35 +211,39 @@ fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &m
     }
 }
 
-/// Sequence space seen before: a keepalive probe with a byte in it, a copy, or a retransmission.
-#[cold]
-fn repeated(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros, step: &mut Step) {
-    let start = Seq(segment.seq).since(Seq(me.nxt));
-    if segment.payload_len == 1 && start == -1 && peer.ack == me.nxt {
-        probe(me, now, step);
-        step.kind |= kind::DATA;
-        return;
+/// What sequence space is that was seen before.
+#[derive(Clone, Copy)]
+enum Repeat {
+    /// A keepalive probe with a byte in it.
+    Probe,
+    /// Acknowledged before it was captured: new all the same.
+    Unseen,
+    /// The same packet once more, as captures on several interfaces hold it.
+    Copy,
+    /// Sent again.
+    Retransmission,
+}
+
+impl Repeat {
+    /// By value, so that the direction can stay in registers for all that never come here.
+    #[cold]
+    fn of(me: Direction, peer_ack: u32, segment: &Segment, now: Micros) -> Self {
+        let start = Seq(segment.seq).since(Seq(me.nxt));
+        if segment.payload_len == 1 && start == -1 && peer_ack == me.nxt {
+            return Self::Probe;
+        }
+        if segment.payload_len > 0 && !me.has(seen::DATA) {
+            return Self::Unseen;
+        }
+        let age = elapsed(me.last(), now);
+        let same_id = segment.ip_id != 0 && segment.ip_id == me.ip_id;
+        let is_copy = age < COPY_US_MAX && (same_id || age < COPY_US_MAX / 10);
+        if is_copy { Self::Copy } else { Self::Retransmission }
     }
-    if segment.payload_len > 0 && !me.has(seen::DATA) {
-        // Acknowledged before it was captured: new all the same.
-        new_payload(me, peer, segment, step);
-        return;
-    }
-    if segment.payload_len > 0 {
-        step.kind |= kind::DATA;
-    }
-    let age = elapsed(me.last(), now);
-    let same_id = segment.ip_id != 0 && segment.ip_id == me.ip_id;
-    if age < COPY_US_MAX && (same_id || age < COPY_US_MAX / 10) {
-        return;
-    }
-    step.kind |= kind::RETRANSMISSION;
-    step.seen |= seen::RETRANSMITTED;
-    me.count_retransmission();
 }
 
 /// A keepalive probe, or the copy of one.
-#[cold]
+#[inline(always)]
 fn probe(me: &mut Direction, now: Micros, step: &mut Step) {
     step.kind |= kind::PROBE;
     if elapsed(me.last(), now) >= COPY_US_MAX {
@@ -233,7 +252,7 @@ fn probe(me: &mut Direction, now: Micros, step: &mut Step) {
 }
 
 /// Applies the acknowledgement field; `first` when the sender had acknowledged nothing before.
-#[inline]
+#[inline(always)]
 fn acknowledge(
     me: &mut Direction,
     peer: &mut Direction,
@@ -263,24 +282,26 @@ fn acknowledge(
 }
 
 /// Writes what a packet did into the record.
-#[inline]
-fn finish(flow: &mut FlowRecord, segment: &Segment, side: usize, step: Step, answers: bool) {
-    flow.last_kind[side & 1] = step.kind;
-    flow.state |= step.state;
+#[inline(always)]
+fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, answers: bool) {
+    let side = usize::from(segment.direction & 1);
+    flow.last_kind[side] = step.kind;
     flow.ended |= step.ended;
-    let initiates = flow.state & (state::INITIATOR_KNOWN | state::INITIATOR)
-        == state::INITIATOR_KNOWN | (side & 1) as u8;
-    flow.state |= u8::from(answers & initiates) * state::ESTABLISHED;
-    let fresh = step.seen & !flow.dir[side & 1].flags;
-    if fresh != 0 {
-        if fresh & seen::LETTERS != 0 {
-            flow.append_history(side, fresh);
-        }
-        flow.dir[side & 1].flags |= fresh;
+    let mut state = flow.state | step.state;
+    let initiates = state & (state::INITIATOR_KNOWN | state::INITIATOR)
+        == state::INITIATOR_KNOWN | side as u8;
+    state |= u8::from(answers & initiates) * state::ESTABLISHED;
+    flow.state = state;
+    let flags = flow.dir[side].flags;
+    let fresh = step.seen & !flags;
+    if fresh & seen::LETTERS != 0 {
+        flow.append_history(side, fresh);
         if fresh & seen::DATA != 0 {
-            flow.first_payload[side & 1] = segment.payload as u8;
+            flow.first_payload[side] = segment.payload as u8;
         }
     }
+    // Written once, and as it is read: a processor waits for what was written in parts.
+    flow.dir[side].flags = flags & !step.over | step.seen;
     flow.note_last_data(step.data, side);
 }
 
@@ -336,7 +357,7 @@ fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     if flow.initiator().is_none() {
         flow.set_initiator(if syn_ack { side ^ 1 } else { side });
     }
-    finish(flow, segment, side, step, false);
+    finish(flow, segment, step, false);
 }
 
 /// Notes a SYN on a connection that looks alive, without touching its sequence space.

@@ -33,7 +33,17 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) -> bool {
     if elsewhere | acks_unseen | me.surprises(segment) != 0 {
         return false;
     }
-    let (peer_last, asked) = (peer.last(), asks(flow.last_kind[side ^ 1]));
+    apply(flow, segment, now);
+    true
+}
+
+/// Writes what such a packet changes. Not inlined: what it reads was just read to be compared, and
+/// keeping it from then takes more registers than there are.
+#[inline(never)]
+fn apply(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
+    let side = usize::from(segment.direction & 1);
+    let peer_last = flow.dir[side ^ 1].last();
+    let asked = asks(flow.last_kind[side ^ 1]);
     let me = &mut flow.dir[side];
     if me.answers_sooner(asked, peer_last, now) && elapsed(me.last(), peer_last) > 0 {
         me.note_response(elapsed(peer_last, now));
@@ -49,7 +59,6 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) -> bool {
     let data = segment.payload_len > 0;
     flow.last_kind[side] = kind::ACK | (u8::from(data) * kind::DATA);
     flow.note_last_data(data, side);
-    true
 }
 
 #[cfg(test)]

@@ -96,12 +96,12 @@ fn staged<'a>(
     absent: impl Fn(&mut FlowTable<Entry>, &'a Item),
 ) {
     let mut hints = [Slot::default(); 256];
-    for item in burst {
-        tables[table_of(item)].prefetch_bucket(item.hash);
+    for (item, hint) in burst.iter().zip(&mut hints) {
+        *hint = tables[table_of(item)].prefetch_bucket(item.hash);
     }
     for (item, hint) in burst.iter().zip(&mut hints) {
         let table = &tables[table_of(item)];
-        *hint = table.probe(item.hash);
+        *hint = table.probe(item.hash, *hint);
         table.prefetch_record(*hint);
     }
     for (item, hint) in burst.iter().zip(hints) {

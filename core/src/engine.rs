@@ -127,8 +127,12 @@ impl Engine {
                 Ok(()) => {
                     segment.frame = number;
                     // This engine has all shards: each is in its own place.
-                    if let Some(shard) = self.shards.get(shard_of(segment.hash)) {
-                        shard.table().prefetch_bucket(segment.hash);
+                    let place = shard_of(segment.hash);
+                    if let (Some(shard), Some(hint)) =
+                        (self.shards.get(place), self.hints.get_mut(used))
+                    {
+                        let slot = shard.table().prefetch_bucket(segment.hash);
+                        *hint = Hint { place: place as u32, slot };
                     }
                     used += 1;
                 }
@@ -151,14 +155,7 @@ impl Engine {
             recorder: &mut self.recorder,
         };
         let burst = self.burst.get(..used).unwrap_or_default();
-        take_burst(
-            &mut self.shards,
-            &self.places,
-            burst,
-            &mut self.hints,
-            &self.texts,
-            &mut report,
-        );
+        take_burst(&mut self.shards, burst, &mut self.hints, &self.texts, &mut report);
         self.texts.clear();
     }
 
@@ -171,13 +168,14 @@ impl Engine {
             recorder: &mut self.recorder,
         };
         for burst in segments.chunks(BURST) {
-            for segment in burst {
-                let place = self.places.get(shard_of(segment.hash));
-                if let Some(shard) = place.and_then(|at| self.shards.get(usize::from(*at))) {
-                    shard.table().prefetch_bucket(segment.hash);
+            for (segment, hint) in burst.iter().zip(self.hints.iter_mut()) {
+                let place = self.places.get(shard_of(segment.hash)).map_or(u8::MAX, |at| *at);
+                hint.place = place.into();
+                if let Some(shard) = self.shards.get(usize::from(place)) {
+                    hint.slot = shard.table().prefetch_bucket(segment.hash);
                 }
             }
-            take_burst(&mut self.shards, &self.places, burst, &mut self.hints, texts, &mut report);
+            take_burst(&mut self.shards, burst, &mut self.hints, texts, &mut report);
         }
     }
 
@@ -273,22 +271,20 @@ struct Hint {
     slot: Slot,
 }
 
-/// Takes one burst through the tables, after the lines of all its buckets have been asked for, in
-/// two passes, so that the memory of all its flows is on its way before the first of them is touched.
+/// Takes one burst through the tables, after the lines of all its buckets have been asked for (which
+/// gave `hints`), in two passes, so that the memory of all its flows is on its way before the first of
+/// them is touched.
 #[inline]
 fn take_burst(
     shards: &mut [Shard],
-    places: &Places,
     burst: &[Segment],
     hints: &mut [Hint; BURST],
     texts: &RstTexts,
     report: &mut Report<'_>,
 ) {
     for (segment, hint) in burst.iter().zip(hints.iter_mut()) {
-        let place = places.get(shard_of(segment.hash)).map_or(u8::MAX, |at| *at);
-        hint.place = place.into();
-        if let Some(shard) = shards.get(usize::from(place)) {
-            hint.slot = shard.table().probe(segment.hash);
+        if let Some(shard) = shards.get(hint.place as usize) {
+            hint.slot = shard.table().probe(segment.hash, hint.slot);
             shard.table().prefetch_record(hint.slot);
         }
     }

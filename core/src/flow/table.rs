@@ -7,8 +7,8 @@
 //! both can be asked for ahead:
 //!
 //! ```text
-//! for every packet of a burst   prefetch_bucket(hash)
-//! for every packet of a burst   hint = probe(hash), prefetch_record(hint)
+//! for every packet of a burst   hint = prefetch_bucket(hash)
+//! for every packet of a burst   hint = probe(hash, hint), prefetch_record(hint)
 //! for every packet of a burst   at_hint(key, hint), if the flow's class stays what it is; else
 //!                               find_hinted(hash, key, hint), or insert(…); touch(…)
 //! ```
@@ -142,19 +142,22 @@ impl<R: Record> FlowTable<R> {
         if sum >= bucket { sum - bucket } else { sum + len - bucket }
     }
 
-    /// First hint: asks for the line of the hash's first bucket.
+    /// Asks for the line of the hash's first bucket, and returns that bucket's first slot.
     #[inline(always)]
-    pub fn prefetch_bucket(&self, hash: u64) {
-        self.buckets.prefetch(self.first(hash));
+    pub fn prefetch_bucket(&self, hash: u64) -> Slot {
+        let first = self.first(hash);
+        self.buckets.prefetch(first);
+        Slot::new(first, 0)
     }
 
-    /// Second hint: where the flow probably is, or else where it would probably be inserted.
+    /// Where the flow probably is, or else where it would probably be inserted; `first` is what
+    /// [`FlowTable::prefetch_bucket`] returned.
     ///
     /// Reads bucket lines only.
     #[inline(always)]
     #[must_use]
-    pub fn probe(&self, hash: u64) -> Slot {
-        let (tag, first) = (tag(hash), self.first(hash));
+    pub fn probe(&self, hash: u64, first: Slot) -> Slot {
+        let (tag, first) = (tag(hash), first.bucket());
         let line = self.buckets.at(first);
         let hits = line.matches(tag);
         if hits != 0 {

@@ -40,7 +40,8 @@ impl Subject {
     }
 
     fn take(&mut self, segment: &Segment, short_way: bool) {
-        let hint = self.shard.table().probe(segment.hash);
+        let table = self.shard.table();
+        let hint = table.probe(segment.hash, table.prefetch_bucket(segment.hash));
         if short_way && self.shard.take_steady(segment, hint) {
             self.steady += 1;
             self.interval.frames.analysed += 1;

@@ -288,8 +288,8 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, answers: bool) {
     flow.last_kind[side] = step.kind;
     flow.ended |= step.ended;
     let mut state = flow.state | step.state;
-    let initiates = state & (state::INITIATOR_KNOWN | state::INITIATOR)
-        == state::INITIATOR_KNOWN | side as u8;
+    let initiates =
+        state & (state::INITIATOR_KNOWN | state::INITIATOR) == state::INITIATOR_KNOWN | side as u8;
     state |= u8::from(answers & initiates) * state::ESTABLISHED;
     flow.state = state;
     let flags = flow.dir[side].flags;

@@ -50,7 +50,7 @@ impl<R: Record> FlowTable<R> {
             overflow[first] += u32::from(guest);
             by_class[class.index()] += 1;
             assert_eq!(self.find(hash, record.key()), Some(slot));
-            let hint = self.probe(hash);
+            let hint = self.probe(hash, self.prefetch_bucket(hash));
             assert!(hint.index() < self.slots(), "the hint for {slot:?}");
             assert_eq!(self.find_hinted(hash, record.key(), hint), Some(slot), "hint {hint:?}");
         }
@@ -123,7 +123,7 @@ impl Twin {
     fn insert(&mut self, key: FlowKey, class: Class, shield: u8) {
         let hash = (self.hash)(&key);
         let expected = self.expectation(&key, class, shield);
-        let hint = self.table.probe(hash);
+        let hint = self.table.probe(hash, self.table.prefetch_bucket(hash));
         assert_eq!(self.table.find_hinted(hash, &key, hint), None);
         let tick = self.tick();
         let states: HashMap<_, _> =
@@ -270,7 +270,7 @@ proptest! {
         gone.iter().for_each(|&n| twin.remove(&key(n)));
         let (hash, key) = ((twin.hash)(&key(wanted)), key(wanted));
         prop_assert_eq!(twin.table.find_hinted(hash, &key, Slot(hint)), twin.slot(&key));
-        for hint in [Slot(hint), twin.table.probe(hash)] {
+        for hint in [Slot(hint), twin.table.probe(hash, twin.table.prefetch_bucket(hash))] {
             let right = twin.slot(&key) == Some(hint);
             prop_assert_eq!(twin.table.at_hint(&key, hint).is_some(), right, "{:?}", hint);
         }
@@ -431,7 +431,11 @@ fn equals_make_room_in_turn_and_at_home() {
     for n in 0..40 {
         let slot = table.insert(hash, Class::Embryonic, 100, 0).unwrap().slot;
         assert_eq!(slot, Slot::new(home, n % WAYS), "eviction {n}");
-        assert_eq!(table.probe(!0x0f & hash), Slot::new(home, (n + 1) % WAYS), "hint {n}");
+        assert_eq!(
+            table.probe(!0x0f & hash, table.prefetch_bucket(!0x0f & hash)),
+            Slot::new(home, (n + 1) % WAYS),
+            "hint {n}"
+        );
     }
 }
 

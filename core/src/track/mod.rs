@@ -185,11 +185,13 @@ fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros) -
                 step.kind |= kind::DATA;
             }
             Repeat::Unseen => new_payload(me, peer, segment, &mut step),
-            Repeat::Copy => step.kind |= u8::from(segment.payload_len > 0) * kind::DATA,
-            Repeat::Retransmission => {
-                step.kind |= u8::from(segment.payload_len > 0) * kind::DATA | kind::RETRANSMISSION;
-                step.seen |= seen::RETRANSMITTED;
-                me.count_retransmission();
+            again => {
+                step.kind |= u8::from(segment.payload_len > 0) * kind::DATA;
+                if again == Repeat::Retransmission {
+                    step.kind |= kind::RETRANSMISSION;
+                    step.seen |= seen::RETRANSMITTED;
+                    me.count_retransmission();
+                }
             }
         }
     }
@@ -212,7 +214,7 @@ fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &m
 }
 
 /// What sequence space is that was seen before.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Repeat {
     /// A keepalive probe with a byte in it.
     Probe,

@@ -95,6 +95,8 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let peer_kind = flow.last_kind[side ^ 1];
     let [a, b] = &mut flow.dir;
     let (me, peer) = if side == 0 { (a, b) } else { (b, a) };
+    // Read before what lies beside them is written: a wider load than that write would have to wait.
+    let flags = me.flags;
 
     let mut step = place(me, peer, segment, now);
     if segment.flags.any(TcpFlags::ACK) {
@@ -132,7 +134,7 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
         peer.clear_probe_run();
     }
     let established = segment.flags.any(TcpFlags::ACK) && peer.has(seen::SYN_ACK);
-    finish(flow, segment, step, established);
+    finish(flow, segment, step, flags, established);
     flow.note_under_way();
 }
 
@@ -283,9 +285,9 @@ fn acknowledge(
     me.ack = segment.ack;
 }
 
-/// Writes what a packet did into the record.
+/// Writes what a packet did into the record; its sender's flags were `flags` before.
 #[inline(always)]
-fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, answers: bool) {
+fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, flags: u16, answers: bool) {
     let side = usize::from(segment.direction & 1);
     flow.last_kind[side] = step.kind;
     flow.ended |= step.ended;
@@ -294,7 +296,6 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, answers: bool) {
         state & (state::INITIATOR_KNOWN | state::INITIATOR) == state::INITIATOR_KNOWN | side as u8;
     state |= u8::from(answers & initiates) * state::ESTABLISHED;
     flow.state = state;
-    let flags = flow.dir[side].flags;
     let fresh = step.seen & !flags;
     if fresh & seen::LETTERS != 0 {
         flow.append_history(side, fresh);
@@ -302,7 +303,6 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, answers: bool) {
             flow.first_payload[side] = segment.payload as u8;
         }
     }
-    // Written once, and as it is read: a processor waits for what was written in parts.
     flow.dir[side].flags = flags & !step.over | step.seen;
     flow.note_last_data(step.data, side);
 }
@@ -326,6 +326,7 @@ fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let (own_kind, peer_kind) = (flow.last_kind[side], flow.last_kind[side ^ 1]);
     let [a, b] = &mut flow.dir;
     let (me, peer) = if side == 0 { (a, b) } else { (b, a) };
+    let flags = me.flags;
     if me.has(bit) && elapsed(me.last(), now) >= COPY_US_MAX {
         step.kind |= kind::RETRANSMISSION;
         step.seen |= seen::HANDSHAKE_REPEATED;
@@ -359,7 +360,7 @@ fn handshake(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     if flow.initiator().is_none() {
         flow.set_initiator(if syn_ack { side ^ 1 } else { side });
     }
-    finish(flow, segment, step, false);
+    finish(flow, segment, step, flags, false);
 }
 
 /// Notes a SYN on a connection that looks alive, without touching its sequence space.

@@ -1,5 +1,10 @@
 //! The 16 ways of a bucket side by side in vector registers: SSE2 on x86-64, NEON on aarch64, one
 //! way after the other elsewhere.
+//!
+//! Wider ones do not pay, nor do newer instructions elsewhere: a program compiled as a whole for AVX2
+//! and BMI (x86-64-v3), or for AVX-512 (x86-64-v4), needed 21.5 and 21.5 ns a packet with 1,000
+//! connections and 42.7 and 42.6 with a million, where the one for any x86-64 needed 21.3 and 42.3
+//! (medians of five turns). So there is one way for all, and none is chosen at run time.
 
 #![allow(unsafe_code, reason = "vector loads take pointers, and a processor must have the vectors")]
 #![allow(unused_unsafe, reason = "without vectors there is nothing unsafe to call")]

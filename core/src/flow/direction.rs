@@ -356,11 +356,9 @@ impl Direction {
     #[inline]
     pub fn learn(&mut self, segment: &Segment, now: Micros, handshake: bool) {
         let ttl = segment.ttl;
-        let (low, high) = if self.packets == 0 {
-            (ttl, ttl)
-        } else {
-            (self.ttl_min().min(ttl), self.ttl_max().max(ttl))
-        };
+        // All ones before the first packet; without a jump, as one cannot tell beforehand.
+        let none = 0u8.wrapping_sub(u8::from(self.packets == 0));
+        let (low, high) = ((self.ttl_min() | none).min(ttl), (self.ttl_max() & !none).max(ttl));
         self.stamp = Stamp::new(low, high, segment.tos, now);
         let df = segment.has_quirk(quirk::DF);
         self.habits |= if df { DF_SET } else { DF_CLEAR };

@@ -157,10 +157,10 @@ fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros) -
     let len = segment.sequence_len();
     let reach = peer.window_bytes().saturating_mul(2).max(REACH_MIN);
     let mut start = Seq(segment.seq).since(Seq(me.nxt));
-    if me.packets == 0 && (me.nxt == 0 || start.unsigned_abs() > reach) {
-        me.nxt = segment.seq;
-        start = 0;
-    }
+    // Conditions of which one cannot tell beforehand whether they hold are no jumps, here and below.
+    let begins = (me.packets == 0) & ((me.nxt == 0) | (start.unsigned_abs() > reach));
+    me.nxt = if begins { segment.seq } else { me.nxt };
+    start = if begins { 0 } else { start };
     if start.unsigned_abs() > reach {
         step.kind |= kind::OUT_OF_WINDOW;
         return step;
@@ -265,9 +265,7 @@ fn acknowledge(
     step: &mut Step,
 ) {
     step.kind |= kind::ACK;
-    if peer.packets == 0 {
-        peer.nxt = segment.ack;
-    }
+    peer.nxt = if peer.packets == 0 { segment.ack } else { peer.nxt };
     let beyond = Seq(segment.ack).since(Seq(peer.nxt));
     // A SYN-ACK answers the SYN and nothing else: a higher number is for another one.
     if beyond > 0 && !segment.flags.any(TcpFlags::SYN) {

@@ -17,8 +17,10 @@ use crate::source::Batch;
 use super::BATCH_FRAMES;
 use super::load::Load;
 
-/// Parcels that may wait between two workers.
-const QUEUE: usize = 4;
+/// Parcels that may wait between two workers. Few do while all have a core to themselves; when one
+/// has to stand back, for the thread that maps ahead or for another program, the others can dissect
+/// that much further on, instead of waiting for its parcels.
+const QUEUE: usize = 16;
 
 /// The segments of one batch that belong to one worker.
 pub struct Parcel {
@@ -78,6 +80,8 @@ pub struct Desk {
     arrived: Vec<Option<Parcel>>,
     returns: Vec<Sender<Parcel>>,
     empties: Receiver<Parcel>,
+    /// Empty parcels, the last one used on top: what it holds may still lie in a cache.
+    spare: Vec<Parcel>,
     filling: Vec<Parcel>,
     owners: Owners,
     frames: u64,
@@ -128,6 +132,7 @@ pub fn desks(workers: usize) -> Vec<Desk> {
             inbox,
             returns: give.clone(),
             empties,
+            spare: Vec::new(),
             filling: Vec::with_capacity(workers),
             owners: Owners::new(workers),
             frames: 0,
@@ -175,9 +180,9 @@ impl Desk {
     pub fn send(&mut self, batch: &Batch, cut: Cut) {
         let workers = self.out.len();
         self.filling.clear();
+        self.spare.extend(self.empties.try_iter());
         for _ in 0..workers {
-            let parcel =
-                self.empties.try_recv().unwrap_or_else(|_| Parcel::empty(self.worker, workers));
+            let parcel = self.spare.pop().unwrap_or_else(|| Parcel::empty(self.worker, workers));
             self.filling.push(parcel);
         }
         let mut ledger = Ledger::default();

@@ -78,6 +78,11 @@ impl Shard {
         &self.table
     }
 
+    /// Events that a moment of the clock could let fall due.
+    pub(crate) const fn open_events(&self) -> usize {
+        self.ring.len()
+    }
+
     /// The frame of the oldest event that is still open.
     pub(crate) fn oldest_open_frame(&self) -> Option<u64> {
         self.ring.oldest_open().map(|watch| watch.rst().frame)

@@ -18,6 +18,7 @@ use resetscope_core::interval::Interval;
 use resetscope_core::judge::event::Judged;
 use resetscope_core::judge::surroundings::Surroundings;
 use resetscope_core::judge::{event_of, judge};
+use resetscope_core::memory::brief::Brief;
 use resetscope_core::memory::settle::Settler;
 use resetscope_core::segment::{RstTexts, Segment};
 use resetscope_core::track::{self, steady};
@@ -163,7 +164,7 @@ fn judging(c: &mut Criterion) {
         b.iter(|| {
             let mut settler = Settler::default();
             for event in black_box(&events) {
-                settler.event((), event);
+                settler.event(&Brief::of(event), Some(((), event)));
                 while let Some(settled) = settler.settled(false) {
                     black_box(settled.event());
                 }

@@ -76,9 +76,13 @@ impl Random {
 #[derive(Debug)]
 pub struct Traffic {
     bytes: MmapMut,
-    /// Where each frame ends.
-    ends: Vec<u32>,
+    /// Where each frame ends, as numbers of [`END`] bytes.
+    ends: MmapMut,
+    count: usize,
 }
+
+/// Bytes of a frame's end.
+const END: usize = size_of::<u32>();
 
 /// No frame is longer.
 const FRAME_MAX: usize = 80;
@@ -106,10 +110,13 @@ impl Traffic {
 
     #[expect(clippy::expect_used, reason = "a bench without memory has nothing to measure")]
     fn with_capacity(packets: usize) -> Self {
-        let bytes = MmapMut::map_anon((packets * FRAME_MAX).max(1)).expect("memory for the frames");
-        // As allocators do with large memory; the system may decline.
-        let _ = bytes.advise(Advice::HugePage);
-        Self { bytes, ends: Vec::with_capacity(packets) }
+        let map = |bytes: usize| {
+            let map = MmapMut::map_anon(bytes.max(1)).expect("memory for the frames");
+            // As allocators do with large memory; the system may decline.
+            let _ = map.advise(Advice::HugePage);
+            map
+        };
+        Self { bytes: map(packets * FRAME_MAX), ends: map(packets * END), count: 0 }
     }
 
     fn add(&mut self, flow: u32, from_client: bool, mix: Mix, flags: u8) {
@@ -128,24 +135,40 @@ impl Traffic {
         frame.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0x10, 0, 0, 0, 0, 0]);
         // An Ethernet frame is padded to 60 bytes.
         frame.resize(frame.len().max(60), 0);
-        let start = self.ends.last().map_or(0, |end| *end as usize);
+        let start = self.start(self.count);
         let end = start + frame.len();
-        if let Some(place) = self.bytes.get_mut(start..end) {
+        let at = self.count * END;
+        if let (Some(place), Some(noted)) =
+            (self.bytes.get_mut(start..end), self.ends.get_mut(at..at + END))
+        {
             place.copy_from_slice(&frame);
-            self.ends.push(end as u32);
+            noted.copy_from_slice(&(end as u32).to_ne_bytes());
+            self.count += 1;
         }
+    }
+
+    /// Ends of the frames from number `first` on.
+    fn ends(&self, first: usize) -> impl Iterator<Item = u32> {
+        let ends = self.ends.get(first * END..self.count * END).unwrap_or_default();
+        ends.as_chunks().0.iter().map(|end| u32::from_ne_bytes(*end))
+    }
+
+    /// Where frame number `index` starts.
+    fn start(&self, index: usize) -> usize {
+        let before = index.checked_sub(1).and_then(|before| self.ends(before).next());
+        before.map_or(0, |end| end as usize)
     }
 
     /// Number of frames.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.ends.len()
+        self.count
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.count == 0
     }
 
     /// The frames from number `first` on, at most `count`, the first of them at `from_ns`.
@@ -155,14 +178,10 @@ impl Traffic {
         count: usize,
         from_ns: u64,
     ) -> impl Iterator<Item = Frame<'_>> {
-        let ends = self.ends.get(first..).unwrap_or_default();
-        let start = match first {
-            0 => 0,
-            _ => self.ends.get(first - 1).map_or(0, |end| *end as usize),
-        };
+        let start = self.start(first);
         let (mut rest, mut end) = (self.bytes.get(start..).unwrap_or_default(), start as u32);
         let mut time_ns = from_ns;
-        ends.iter().take(count).map(move |&next| {
+        self.ends(first).take(count).map(move |next| {
             let wire_len = next.wrapping_sub(end);
             let (bytes, behind) = rest.split_at_checked(wire_len as usize).unwrap_or_default();
             prefetch::line(bytes.as_ptr().wrapping_add(AHEAD_BYTES));

@@ -22,8 +22,8 @@ use crate::interval::recorder::Recorder;
 use crate::interval::{Interval, Ledger};
 use crate::judge::event::Judged;
 use crate::limits::{
-    BURST, EVENTS_PER_SHARD_MIN, FLOWS_DEFAULT, FLOWS_MIN, FLOWS_PER_EVENT, RACE_WINDOW_NS, SHARDS,
-    TEXTS,
+    BURST, DOCKET, EVENTS_PER_SHARD_MIN, FLOWS_DEFAULT, FLOWS_MIN, FLOWS_PER_EVENT, RACE_WINDOW_NS,
+    SHARDS, TEXTS,
 };
 use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment};
@@ -187,6 +187,27 @@ impl Engine {
     /// Moves every shard's clock to `now_ns` and judges what falls due until then.
     pub fn advance(&mut self, now_ns: u64) {
         self.each_shard(|shard, report| shard.advance(now_ns, report));
+    }
+
+    /// As [`Engine::advance`], as far as what is judged fits into a docket; true when more falls due:
+    /// then events must be taken out before the next call. So the memory for events beyond a docket
+    /// stays untouched when thousands fall due at once.
+    #[must_use]
+    pub fn advance_some(&mut self, now_ns: u64) -> bool {
+        let mut report = Report {
+            interval: &mut self.interval,
+            events: &mut self.events,
+            sightings: &mut self.sightings,
+            recorder: &mut self.recorder,
+        };
+        for shard in &mut self.shards {
+            let judged = report.events.len();
+            if judged > 0 && judged + shard.open_events() > DOCKET {
+                return true;
+            }
+            shard.advance(now_ns, &mut report);
+        }
+        false
     }
 
     /// Judges every open event: no more packets will come.

@@ -80,6 +80,9 @@ pub const ENDINGS_MAX: usize = 1_024;
 /// Connections that end within this of each other ended together, in nanoseconds.
 pub const COHORT_NS: u64 = 50_000_000;
 
+/// Connections that end together are a cohort from this number on: two may be chance.
+pub const COHORT_MIN: u16 = 3;
+
 /// Silence after which an active reset was not the answer to a packet, in microseconds.
 pub const ENDING_IDLE_US: u64 = 100_000;
 

@@ -42,6 +42,11 @@ impl Ring {
         self.len == 0
     }
 
+    /// Events from the oldest on; some of them may have been judged.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
     pub(crate) const fn is_full(&self) -> bool {
         self.len == self.size
     }

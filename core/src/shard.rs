@@ -11,7 +11,6 @@ use crate::flow::table::{AGE_MAX, Class, FlowTable, Slot};
 use crate::interval::histogram::Metric;
 use crate::interval::recorder::Recorder;
 use crate::interval::{Interval, Shed};
-use crate::judge::event::Finding;
 use crate::judge::judge;
 use crate::judge::open::Text;
 use crate::judge::watch::{Belongs, Watch};
@@ -38,11 +37,11 @@ impl Report<'_> {
     fn event(&mut self, watch: &Watch, text: Option<&Text>) {
         let (event, listed) = self.events.next(text);
         watch.complete(event);
-        let Finding { subcause, stage, measures } = judge(event);
-        event.found = Some(subcause);
-        self.interval.resets.count(subcause, stage);
+        let finding = judge(event);
+        event.conclude(&finding);
+        self.interval.resets.count(finding.subcause, finding.stage);
         self.interval.resets.unlisted += u64::from(!listed);
-        self.recorder.count(&measures);
+        self.recorder.count(&finding.measures);
     }
 }
 
@@ -77,6 +76,11 @@ impl Shard {
 
     pub(crate) const fn table(&self) -> &FlowTable<FlowRecord> {
         &self.table
+    }
+
+    /// Events that a moment of the clock could let fall due.
+    pub(crate) const fn open_events(&self) -> usize {
+        self.ring.len()
     }
 
     /// The frame of the oldest event that is still open.

@@ -8,7 +8,7 @@ mod traffic;
 
 use std::path::{Path, PathBuf};
 
-use analysis::{Chopped, Outcome, analyse, corpus, plan, shared};
+use analysis::{Chopped, Outcome, analyse, analyse_in_brief, corpus, plan, shared};
 use capture_writer::{Flavour, Order, gzip, pcap};
 use resetscope::run::Plan;
 use resetscope::source::{Input, Options, open};
@@ -86,6 +86,14 @@ fn assert_every_way_is_the_same(ways: &Ways, workers: &[usize], flows: usize, na
         for &workers in workers {
             let got = read(&ways.plain, true, None, &plan(workers));
             assert_same(&got, &alone, &format!("{name}, {interval:?}, {workers} workers"));
+        }
+        for workers in [1, 3] {
+            let source = open([Input::from(&*ways.plain)], &Options::default()).unwrap();
+            let brief = analyse_in_brief(source, &plan(workers));
+            let what = format!("{name}, {interval:?}, {workers} workers, nobody wants events");
+            assert!(brief.events.is_empty(), "{what}");
+            let (got, want) = (brief.summaries(), alone.summaries());
+            assert_eq!(got, want, "{what}");
         }
         for (path, mmap, chop, workers) in [
             (&ways.plain, false, None, 1),

@@ -2,7 +2,8 @@
 //!
 //! A reset has six measures. [`Histogram::record`](hdrhistogram::Histogram::record) also keeps sum,
 //! least and greatest for each, none of which anybody asks for before an interval ends. Here a value
-//! only counts in its bucket; the buckets become histograms when the interval is handed over.
+//! only counts in its bucket; the buckets become histograms when the interval is handed over. Those of a
+//! metric take half the memory of its histogram, and only those pages of it that hold any.
 
 use crate::judge::event::Measures;
 
@@ -12,11 +13,9 @@ use super::histogram::{HIGHEST, Histograms, Metric, SUB_BUCKETS};
 /// two, which are alike.
 const BLOCK: usize = SUB_BUCKETS / 2;
 
-/// Buckets of a metric: [`HIGHEST`] is in the last.
-const BUCKETS: usize = bucket_of(HIGHEST) + 1;
-
-/// Blocks of a metric.
-const BLOCKS: usize = BUCKETS.div_ceil(BLOCK);
+/// Blocks of a metric: [`HIGHEST`] is in the last. Values behind it in that become it when they are
+/// handed over.
+const BLOCKS: usize = bucket_of(HIGHEST) / BLOCK + 1;
 
 /// The bucket of a value.
 #[inline(always)]
@@ -31,59 +30,23 @@ const fn value_of(bucket: usize) -> u64 {
     ((bucket - coarse * BLOCK) as u64) << coarse
 }
 
-/// One metric: its memory is taken with the first value and then kept.
-#[derive(Default)]
-struct Counts {
-    /// Values in each bucket.
-    buckets: Vec<u64>,
-    /// The blocks that hold any.
-    used: [bool; BLOCKS],
-}
-
-impl Counts {
-    #[inline(always)]
-    fn record(&mut self, value: u64) {
-        let bucket = bucket_of(value);
-        match (self.buckets.get_mut(bucket), self.used.get_mut(bucket / BLOCK)) {
-            (Some(count), Some(used)) => {
-                *count += 1;
-                *used = true;
-            }
-            _ => self.record_odd(value),
-        }
-    }
-
-    /// Records the first value, or one beyond the range.
-    #[cold]
-    fn record_odd(&mut self, value: u64) {
-        self.buckets.resize(BUCKETS, 0);
-        let bucket = bucket_of(value.min(HIGHEST));
-        if let (Some(count), Some(used)) =
-            (self.buckets.get_mut(bucket), self.used.get_mut(bucket / BLOCK))
-        {
-            *count += 1;
-            *used = true;
-        }
-    }
-
-    /// Takes all values out.
-    fn drain(&mut self, mut each: impl FnMut(u64, u64)) {
-        let used = std::mem::take(&mut self.used);
-        for (block, counts) in self.buckets.chunks_mut(BLOCK).enumerate() {
-            if !used.get(block).copied().unwrap_or(false) {
-                continue;
-            }
-            for (at, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-                each(value_of(block * BLOCK + at), std::mem::take(count));
-            }
-        }
-    }
-}
-
 /// The measures of judged resets since they were last handed over.
-#[derive(Default)]
 pub(crate) struct Recorder {
-    metrics: [Counts; Metric::ALL.len()],
+    /// Zeros, and a page of memory is taken when it is first written to: of the 130 kB of a metric,
+    /// resets of one kind use a few.
+    buckets: Vec<[u32; BLOCKS * BLOCK]>,
+    /// The blocks of each metric that hold any.
+    used: [[bool; BLOCKS]; Metric::ALL.len()],
+    /// Metric and bucket of each count that went over: for 2^32 values each.
+    over: Vec<(Metric, usize)>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        let buckets = vec![[0; BLOCKS * BLOCK]; Metric::ALL.len()];
+        let used = [[false; BLOCKS]; Metric::ALL.len()];
+        Self { buckets, used, over: Vec::with_capacity(8) }
+    }
 }
 
 impl Recorder {
@@ -106,13 +69,44 @@ impl Recorder {
 
     #[inline(always)]
     fn record(&mut self, metric: Metric, value: u64) {
-        self.metrics[metric as usize].record(value);
+        let bucket = bucket_of(value);
+        let buckets = self.buckets.get_mut(metric as usize);
+        let Some(count) = buckets.and_then(|buckets| buckets.get_mut(bucket)) else {
+            return self.record_end(metric);
+        };
+        let over;
+        (*count, over) = count.overflowing_add(1);
+        self.used[metric as usize][bucket / BLOCK] = true;
+        if over {
+            self.count_over(metric, bucket);
+        }
+    }
+
+    /// Records a value beyond the range as its end.
+    #[cold]
+    fn record_end(&mut self, metric: Metric) {
+        self.record(metric, HIGHEST);
+    }
+
+    #[cold]
+    fn count_over(&mut self, metric: Metric, bucket: usize) {
+        self.over.push((metric, bucket));
     }
 
     /// Adds all values to `histograms`, and forgets them.
     pub(crate) fn hand_over(&mut self, histograms: &mut Histograms) {
-        for (counts, &metric) in self.metrics.iter_mut().zip(Metric::ALL) {
-            counts.drain(|value, count| histograms.record_n(metric, value, count));
+        let used = std::mem::take(&mut self.used);
+        for ((buckets, used), &metric) in self.buckets.iter_mut().zip(used).zip(Metric::ALL) {
+            let blocks = (0..).step_by(BLOCK).zip(buckets.chunks_mut(BLOCK)).zip(used);
+            for ((first, block), _) in blocks.filter(|(_, used)| *used) {
+                for (bucket, count) in (first..).zip(block).filter(|(_, count)| **count > 0) {
+                    let count = std::mem::take(count);
+                    histograms.record_n(metric, value_of(bucket), count.into());
+                }
+            }
+        }
+        for (metric, bucket) in self.over.drain(..) {
+            histograms.record_n(metric, value_of(bucket), 1 << u32::BITS);
         }
     }
 }
@@ -145,5 +139,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn counts_beyond_32_bits_are_exact() {
+        let mut recorder = Recorder::default();
+        recorder.record(Metric::BytesAtReset, 7);
+        for _ in 0..3 {
+            recorder.buckets[Metric::BytesAtReset as usize][7] = u32::MAX;
+            recorder.record(Metric::BytesAtReset, 7);
+        }
+        let mut got = Histograms::new();
+        recorder.hand_over(&mut got);
+        let of = |got: &Histograms| got.get(Metric::BytesAtReset).unwrap().len();
+        assert_eq!(of(&got), 3 << 32);
+        recorder.hand_over(&mut got);
+        assert_eq!(of(&got), 3 << 32, "they are handed over once");
     }
 }

@@ -115,6 +115,12 @@ pub struct Finding {
     pub stage: Stage,
     /// What it measured.
     pub measures: Measures,
+    /// A rule asked what other flows showed, so knowing it may change the verdict.
+    pub asks_memory: bool,
+    /// A host that had said nothing refused to open the connection.
+    pub refusal: bool,
+    /// A host that had the connection ended it, and no packet had just asked for that.
+    pub ending: bool,
 }
 
 /// A reset whose race window has ended, and all that is needed to judge it again.

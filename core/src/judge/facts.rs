@@ -1,5 +1,7 @@
 //! What the rules look at: one reset's circumstances, derived once from the open event.
 
+use std::cell::Cell;
+
 use crate::flow::record::{Direction, FlowRecord, IP_ID_STEP_MAX, IpIdClass, elapsed, ended, kind};
 use crate::flow::record::{micros, seen, state};
 use crate::segment::{Payload, TcpFlags, option, quirk};
@@ -73,8 +75,8 @@ pub struct Facts<'a> {
     pub rst: &'a Rst,
     /// What followed.
     pub after: &'a After,
-    /// What other flows showed.
-    pub around: &'a Surroundings,
+    around: &'a Surroundings,
+    asked_around: Cell<bool>,
     /// The claimed sender's direction.
     pub me: &'a Direction,
     /// The other direction.
@@ -119,6 +121,7 @@ impl<'a> Facts<'a> {
             rst,
             after: &event.after,
             around,
+            asked_around: Cell::new(false),
             me,
             peer,
             trigger: flow.last_kind[side ^ 1],
@@ -134,6 +137,19 @@ impl<'a> Facts<'a> {
                 .then(|| Seq(rst.ack).since(Seq(peer.nxt))),
             ttl_delta: (me.packets > 0).then(|| ttl_delta(me, rst.ttl)),
         }
+    }
+
+    /// What other flows showed. A verdict rests on it if a rule asked.
+    #[must_use]
+    pub fn around(&self) -> &'a Surroundings {
+        self.asked_around.set(true);
+        self.around
+    }
+
+    /// Whether anybody has asked what other flows showed.
+    #[must_use]
+    pub const fn asked_around(&self) -> bool {
+        self.asked_around.get()
     }
 
     /// Index in the key of the endpoint that claims to have sent the RST.

@@ -18,12 +18,14 @@ mod rules;
 pub mod surroundings;
 pub(crate) mod watch;
 
-use crate::flow::record::seen;
+use crate::flow::record::{elapsed, micros, seen};
+use crate::limits::ENDING_IDLE_US;
 
 use cause::Subcause;
 use event::{ConnState, Event, Finding, Measures};
 use evidence::{Evidence, Fact};
-use facts::Facts;
+use facts::{Facts, Stage};
+use form::Form;
 use open::OpenEvent;
 use origin::{Families, Origin};
 use surroundings::{Surroundings, Unknowns};
@@ -36,13 +38,34 @@ pub fn judge(open: &OpenEvent) -> Finding {
     let facts = Facts::new(open, &around);
     let (stage, measures) = (facts.stage, Measures::of(&facts));
     let subcause = rules::claim(&facts, &Origin::of(&facts)).claim.subcause;
-    Finding { subcause, stage, measures }
+    let refusal = stage == Stage::PostSyn && facts.by_initiator == Some(false) && !facts.me.has(!0);
+    let ending = facts.form == Form::ActiveRa
+        && !facts.aftermath
+        && !facts.flow.both_fins()
+        && unasked(&facts);
+    let asks_memory = facts.asked_around();
+    Finding { subcause, stage, measures, asks_memory, refusal, ending }
 }
 
-/// Whether what other flows showed can change the verdict.
+/// No packet had just asked for the reset.
+#[inline(always)]
+fn unasked(facts: &Facts<'_>) -> bool {
+    match facts.idle_us {
+        // Or days have passed since one side's last packet, which nobody can tell from no time.
+        0 => later_unasked(facts),
+        us => us >= ENDING_IDLE_US,
+    }
+}
+
+#[cold]
+fn later_unasked(facts: &Facts<'_>) -> bool {
+    elapsed(facts.flow.last(), micros(facts.rst.time_ns)) >= ENDING_IDLE_US
+}
+
+/// Whether what other flows showed is evidence.
 #[must_use]
-pub fn is_settled_by_memory(open: &OpenEvent) -> bool {
-    open.form != form::Form::ReplyR
+pub(crate) fn is_settled_by_memory(open: &OpenEvent) -> bool {
+    open.form != Form::ReplyR
 }
 
 /// What an event is with its surroundings: the claim of [`event_of`], without all else.
@@ -123,25 +146,22 @@ fn evidence_of(facts: &Facts<'_>, origin: &Origin) -> Evidence {
     evidence.count(Fact::ProbesBefore, facts.me.probe_run());
     if facts.packets_before() > 0 {
         evidence.set(Fact::IdleMs, to_i64(facts.idle_us / 1000));
-        let first = crate::flow::record::elapsed(
-            facts.flow.first(),
-            crate::flow::record::micros(facts.rst.time_ns),
-        );
+        let first = elapsed(facts.flow.first(), micros(facts.rst.time_ns));
         evidence.set(Fact::AgeMs, to_i64(first / 1000));
     }
     if let Some(tier) = facts.idle_tier_s() {
         evidence.set(Fact::IdleTier, to_i64(tier));
     }
     volume_evidence(facts, &mut evidence);
-    if let Some(alive) = facts.around.service_alive {
+    if let Some(alive) = facts.around().service_alive {
         evidence.set(Fact::SvcAlive, alive.into());
     }
-    evidence.flag(Fact::AcceptedAfter, facts.around.accepted_after);
-    evidence.flag(Fact::RefusedAfter, facts.around.refused_after);
-    if let Some(n) = facts.around.cohort {
+    evidence.flag(Fact::AcceptedAfter, facts.around().accepted_after);
+    evidence.flag(Fact::RefusedAfter, facts.around().refused_after);
+    if let Some(n) = facts.around().cohort {
         evidence.set(Fact::CohortN, n.into());
     }
-    evidence.count(Fact::SourceRefused, facts.around.source_refused.unwrap_or(0));
+    evidence.count(Fact::SourceRefused, facts.around().source_refused.unwrap_or(0));
     evidence.flag(Fact::Midstream, facts.midstream());
     evidence.flag(Fact::OneWay, (facts.me.packets == 0) != (facts.peer.packets == 0));
     evidence.flag(Fact::Gap, facts.gap());
@@ -165,7 +185,7 @@ fn origin_evidence(facts: &Facts<'_>, origin: &Origin, evidence: &mut Evidence) 
     if let Some(percent) = origin::latency_percent(facts) {
         evidence.set(Fact::LatencyRatio, i64::try_from(percent).unwrap_or(i64::MAX));
     }
-    if let Some((low, high, response_us)) = facts.around.host_baseline {
+    if let Some((low, high, response_us)) = facts.around().host_baseline {
         let ttl = facts.rst.ttl;
         evidence.set(Fact::HostTtlDelta, i64::from(ttl) - i64::from(ttl.clamp(low, high.max(low))));
         if let Some(us) = response_us {

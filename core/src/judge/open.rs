@@ -6,6 +6,7 @@ use crate::flow::record::{FlowRecord, Micros, elapsed, micros};
 use crate::segment::{RST_TEXT_LEN, Segment, TcpFlags};
 
 use super::cause::Subcause;
+use super::event::Finding;
 use super::form::Form;
 
 /// The first RST of an event.
@@ -146,6 +147,12 @@ pub struct OpenEvent {
     pub found: Option<Subcause>,
     /// Text came with the RST, and is kept beside the event.
     pub has_text: bool,
+    /// See [`super::event::Finding::asks_memory`].
+    pub asks_memory: bool,
+    /// See [`super::event::Finding::refusal`].
+    pub refusal: bool,
+    /// See [`super::event::Finding::ending`].
+    pub ending: bool,
 }
 
 const _: () = assert!(size_of::<OpenEvent>() == 256, "a reset is four cache lines");
@@ -156,12 +163,24 @@ impl OpenEvent {
         Self {
             flow: FlowRecord::default(),
             rst: Rst::default(),
-            after: After::default(),
             form: Form::Odd,
             aftermath: false,
             found: None,
             has_text: false,
+            asks_memory: false,
+            refusal: false,
+            ending: false,
+            after: After::default(),
         }
+    }
+
+    /// Keeps what the judge found.
+    #[inline(always)]
+    pub(crate) const fn conclude(&mut self, finding: &Finding) {
+        self.found = Some(finding.subcause);
+        self.asks_memory = finding.asks_memory;
+        self.refusal = finding.refusal;
+        self.ending = finding.ending;
     }
 
     /// Microseconds from `since` to the RST.

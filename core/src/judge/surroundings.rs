@@ -4,6 +4,8 @@
 //! comes from here; [`Surroundings::default`] knows nothing, and a verdict then says which of its
 //! questions stayed open ([`Unknowns`]).
 
+use crate::limits::{COHORT_MIN, SCAN_TARGETS};
+
 /// What is known about the host that claims to have sent a reset, about the service, and about
 /// other connections at the time. `None` means not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,20 @@ pub struct Surroundings {
     pub cohort: Option<u16>,
     /// Closed ports that the source tried within memory.
     pub source_refused: Option<u16>,
+}
+
+impl Surroundings {
+    /// Whether no rule claims with them another sub-cause than it does with [`Surroundings::default`];
+    /// it may be more or less sure of it.
+    #[must_use]
+    pub fn say_nothing(&self) -> bool {
+        let scans = |ports: u16| usize::from(ports) >= SCAN_TARGETS;
+        self.service_alive != Some(true)
+            && !self.refused_after
+            && self.host_baseline.is_none()
+            && self.cohort.is_none_or(|n| n < COHORT_MIN)
+            && !self.source_refused.is_some_and(scans)
+    }
 }
 
 /// Questions that no packet of the flow itself answers. Bits of a set.

@@ -4,6 +4,8 @@
 //! the order of the capture and lets [`settle::Settler`] judge again with what is remembered here.
 //! Everything is bounded, and forgets the longest known first.
 
+pub mod brief;
+mod endings;
 pub mod settle;
 mod store;
 
@@ -19,19 +21,19 @@ const ALIVE_NS: u64 = 600_000_000_000;
 const SCAN_NS: u64 = 60_000_000_000;
 
 /// One endpoint of a flow: address, port, overlay network.
-pub(crate) type Endpoint = ([u8; 16], u16, u32);
+pub(crate) type Endpoint = (u128, u16, u32);
 
-/// One host: address, overlay network.
-pub(crate) type HostKey = ([u8; 16], u32);
+/// One host: address, overlay network. Addresses are numbers: those are hashed and compared at once.
+pub(crate) type HostKey = (u128, u32);
 
 /// The endpoint `side` of a key.
 pub(crate) const fn endpoint(key: &FlowKey, side: usize) -> Endpoint {
-    (key.addr[side & 1], key.port[side & 1], key.domain)
+    (u128::from_be_bytes(key.addr[side & 1]), key.port[side & 1], key.domain)
 }
 
 /// The host of endpoint `side`.
 pub(crate) const fn host(key: &FlowKey, side: usize) -> HostKey {
-    (key.addr[side & 1], key.domain)
+    (u128::from_be_bytes(key.addr[side & 1]), key.domain)
 }
 
 /// A service accepted a connection: a SYN-ACK was seen.
@@ -124,15 +126,12 @@ impl Memory {
         }
     }
 
-    /// Whether the service accepted within memory before `time_ns`, or after it.
-    pub(crate) fn alive(&self, service: &Endpoint, time_ns: u64) -> bool {
-        let alive = |accepted_ns: &u64| time_ns.saturating_sub(*accepted_ns) <= ALIVE_NS;
-        self.accepted.get(service).is_some_and(alive)
-    }
-
-    /// Whether the service accepted after `time_ns`.
-    pub(crate) fn accepted_after(&self, service: &Endpoint, time_ns: u64) -> bool {
-        self.accepted.get(service).is_some_and(|accepted_ns| *accepted_ns > time_ns)
+    /// Whether the service accepted within memory before `time_ns`, or after it; and whether it
+    /// accepted after it.
+    pub(crate) fn alive(&self, service: &Endpoint, time_ns: u64) -> (bool, bool) {
+        self.accepted.get(service).map_or((false, false), |&accepted_ns| {
+            (time_ns.saturating_sub(accepted_ns) <= ALIVE_NS, accepted_ns > time_ns)
+        })
     }
 
     /// Whether the service refused after `time_ns`.
@@ -160,6 +159,6 @@ impl Memory {
 /// A number that stands for an endpoint.
 fn mark(endpoint: &Endpoint) -> u64 {
     let (addr, port, domain) = endpoint;
-    let (key, _) = FlowKey::new((*addr, *port), ([0; 16], 0), *domain);
+    let (key, _) = FlowKey::new((addr.to_be_bytes(), *port), ([0; 16], 0), *domain);
     crate::flow::hash::hash(&key)
 }

@@ -1,7 +1,8 @@
 //! Settling: judging again with what other flows showed, in the order of the capture.
 //!
 //! An event waits for [`SETTLE_NS`] of packet time, so that what follows it (the same service
-//! refusing, other connections dying) can be seen; then it is judged with its surroundings.
+//! refusing, other connections dying) can be seen; then it is judged with its surroundings. Of most
+//! events only the time waits: see [`Brief::asks_memory`].
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -9,33 +10,31 @@ use std::ops::Deref;
 use crate::flow::prefetch;
 use crate::judge::cause::Subcause;
 use crate::judge::event::{Event, Judged};
-use crate::judge::facts::Stage;
-use crate::judge::form::Form;
+use crate::judge::open::OpenEvent;
 use crate::judge::surroundings::Surroundings;
 use crate::judge::{event_of, is_settled_by_memory, subcause_of};
-use crate::limits::{COHORT_NS, ENDINGS_MAX, SETTLE_NS, SETTLING_MAX};
+use crate::limits::{COHORT_NS, SETTLE_NS, SETTLING_MAX};
 
-use super::{Endpoint, HostKey, Memory, Sighting, endpoint, host};
+use super::brief::Brief;
+use super::endings::{Endings, Ends};
+use super::{Memory, Sighting, endpoint, host};
 
 /// How many events ahead of its turn an event's memory is asked for: it has waited long enough to
 /// have left the caches.
 const EVENTS_AHEAD: usize = 8;
-
-/// A connection that its host ended without being asked, as a candidate for a cohort.
-#[derive(Clone, Copy, Debug)]
-struct Ending {
-    time_ns: u64,
-    service: Endpoint,
-    hosts: [HostKey; 2],
-}
 
 /// Judges events with cross-flow memory. Events are large and wait long, so they come as `J`,
 /// whatever keeps them where they are.
 #[derive(Debug)]
 pub struct Settler<T, J> {
     memory: Memory,
-    waiting: VecDeque<(T, J)>,
-    endings: VecDeque<Ending>,
+    /// When each event that waits was, in their order.
+    waiting: VecDeque<u64>,
+    /// Events that have waited: the number of the first that waits.
+    first: u64,
+    /// Those of them that will be asked for, by their numbers.
+    kept: VecDeque<(u64, T, J)>,
+    endings: Endings,
     now_ns: u64,
 }
 
@@ -50,15 +49,15 @@ pub struct Settled<T, J> {
 }
 
 impl<T, J: Deref<Target = Judged>> Settled<T, J> {
-    /// What it is.
+    /// What it is: the claim of [`Self::event`], without all else.
     #[must_use]
     pub fn subcause(&self) -> Subcause {
         let open = &self.judged.open;
         // What its own flow says is the last word where memory has none.
-        if is_settled_by_memory(open) {
-            subcause_of(open, &self.around)
-        } else {
+        if !open.asks_memory || self.around.say_nothing() {
             self.judged.subcause()
+        } else {
+            subcause_of(open, &self.around)
         }
     }
 
@@ -74,7 +73,9 @@ impl<T, J> Default for Settler<T, J> {
         Self {
             memory: Memory::new(),
             waiting: VecDeque::new(),
-            endings: VecDeque::new(),
+            first: 0,
+            kept: VecDeque::new(),
+            endings: Endings::default(),
             now_ns: 0,
         }
     }
@@ -87,28 +88,22 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
         self.memory.accepted(sighting);
     }
 
-    /// Takes an event with whatever the caller wants back with it.
-    pub fn event(&mut self, tag: T, judged: J) {
-        let open = &judged.open;
-        let (key, side, time_ns) = (&open.flow.key, open.rst.side & 1, open.rst.time_ns);
+    /// Takes an event, in brief, and as a whole with whatever the caller wants back with it. Of those
+    /// that do not ask memory the whole may be left out, if the caller has no use for their evidence.
+    #[inline]
+    pub fn event(&mut self, brief: &Brief, whole: Option<(T, J)>) {
+        let (key, time_ns) = (&brief.key, brief.time_ns);
         self.now_ns = self.now_ns.max(time_ns);
-        let refusal = Stage::of(&open.flow) == Stage::PostSyn
-            && open.flow.initiator() == Some(side ^ 1)
-            && !open.flow.dir[side].has(!0);
-        if refusal {
-            self.memory.refused(key, side, time_ns);
+        if brief.is_refusal() {
+            self.memory.refused(key, usize::from(brief.side), time_ns);
         }
-        if is_ending(&judged) {
-            if self.endings.len() >= ENDINGS_MAX {
-                self.endings.pop_front();
-            }
-            self.endings.push_back(Ending {
-                time_ns,
-                service: service(&judged),
-                hosts: [host(key, 0), host(key, 1)],
-            });
+        if brief.is_ending() {
+            self.endings.push(time_ns, ends(brief));
         }
-        self.waiting.push_back((tag, judged));
+        if let Some((tag, judged)) = whole {
+            self.kept.push_back((self.first + self.waiting.len() as u64, tag, judged));
+        }
+        self.waiting.push_back(time_ns);
     }
 
     /// Nothing before `now_ns` will come any more: what waited for it need not wait longer. For live
@@ -117,73 +112,61 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
         self.now_ns = self.now_ns.max(now_ns);
     }
 
-    /// The next event whose surroundings are known well enough; all of them when `at_end`.
+    /// The next event that came as a whole and whose surroundings are known well enough; all of them
+    /// when `at_end`.
+    #[inline]
     pub fn settled(&mut self, at_end: bool) -> Option<Settled<T, J>> {
-        let (_, first) = self.waiting.front()?;
-        let due = first.open.rst.time_ns.saturating_add(SETTLE_NS);
-        if !at_end && due > self.now_ns && self.waiting.len() < SETTLING_MAX {
-            return None;
+        while let Some(&time_ns) = self.waiting.front() {
+            let due = time_ns.saturating_add(SETTLE_NS);
+            if !at_end && due > self.now_ns && self.waiting.len() < SETTLING_MAX {
+                return None;
+            }
+            self.waiting.pop_front();
+            self.endings.forget_before(time_ns.saturating_sub(COHORT_NS));
+            let number = self.first;
+            self.first += 1;
+            if self.kept.front().is_some_and(|(first, ..)| *first == number) {
+                return self.settle_kept();
+            }
         }
-        let (tag, judged) = self.waiting.pop_front()?;
-        if let Some((_, soon)) = self.waiting.get(EVENTS_AHEAD) {
+        None
+    }
+
+    fn settle_kept(&mut self) -> Option<Settled<T, J>> {
+        let (_, tag, judged) = self.kept.pop_front()?;
+        if let Some((_, _, soon)) = self.kept.get(EVENTS_AHEAD) {
             prefetch::value(&**soon);
         }
-        let keep_ns = judged.open.rst.time_ns.saturating_sub(COHORT_NS);
-        while self.endings.front().is_some_and(|ending| ending.time_ns < keep_ns) {
-            self.endings.pop_front();
-        }
-        let around = self.surroundings(&judged);
+        let around = self.surroundings(&judged.open);
         Some(Settled { tag, judged, around })
     }
 
-    /// Whether an event waits whose tag satisfies `wanted`.
+    /// Whether an event waits that came as a whole and whose tag satisfies `wanted`.
     pub fn waits_for(&self, wanted: impl Fn(&T) -> bool) -> bool {
-        self.waiting.iter().any(|(tag, _)| wanted(tag))
+        self.kept.iter().any(|(_, tag, _)| wanted(tag))
     }
 
-    fn surroundings(&self, judged: &Judged) -> Surroundings {
-        let open = &judged.open;
+    fn surroundings(&mut self, open: &OpenEvent) -> Surroundings {
         if !is_settled_by_memory(open) {
             return Surroundings::default();
         }
         let (key, side, time_ns) = (&open.flow.key, open.rst.side & 1, open.rst.time_ns);
-        let service = service(judged);
+        let service = endpoint(key, open.service_side());
+        let (alive, accepted_after) = self.memory.alive(&service, time_ns);
+        let hosts = [host(key, 0), host(key, 1)];
         Surroundings {
-            service_alive: Some(self.memory.alive(&service, time_ns)),
-            accepted_after: self.memory.accepted_after(&service, time_ns),
+            service_alive: Some(alive),
+            accepted_after,
             refused_after: self.memory.refused_after(&service, time_ns),
-            host_baseline: self.memory.baseline(&host(key, side)),
-            cohort: is_ending(judged).then(|| self.cohort(judged, &service)),
-            source_refused: Some(self.memory.refusals(&host(key, side ^ 1), time_ns)),
+            host_baseline: self.memory.baseline(&hosts[side]),
+            cohort: open.ending.then(|| self.endings.cohort(time_ns, &(service, hosts))),
+            source_refused: Some(self.memory.refusals(&hosts[side ^ 1], time_ns)),
         }
     }
-
-    /// Connections that ended within [`COHORT_NS`] of this one and share its service or its hosts,
-    /// this one included.
-    fn cohort(&self, judged: &Judged, service: &Endpoint) -> u16 {
-        let (key, time_ns) = (&judged.open.flow.key, judged.open.rst.time_ns);
-        let hosts = [host(key, 0), host(key, 1)];
-        let count = self
-            .endings
-            .iter()
-            .filter(|ending| ending.time_ns.abs_diff(time_ns) <= COHORT_NS)
-            .filter(|ending| ending.service == *service || ending.hosts == hosts)
-            .count();
-        u16::try_from(count).unwrap_or(u16::MAX)
-    }
 }
 
-/// A host that had the connection ended it, and no packet had just asked for that.
-fn is_ending(judged: &Judged) -> bool {
-    let open = &judged.open;
-    let last = open.flow.last();
-    open.form == Form::ActiveRa
-        && !open.aftermath
-        && !open.flow.both_fins()
-        && open.age_us(last) >= crate::limits::ENDING_IDLE_US
-}
-
-/// The service of the flow: the side that did not open it, or the lower port.
-fn service(judged: &Judged) -> Endpoint {
-    endpoint(&judged.open.flow.key, judged.open.service_side())
+/// Whose connection it was.
+fn ends(brief: &Brief) -> Ends {
+    let key = &brief.key;
+    (endpoint(key, usize::from(brief.service_side)), [host(key, 0), host(key, 1)])
 }

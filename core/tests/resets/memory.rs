@@ -3,6 +3,7 @@
 use resetscope_core::judge::event::{Event, Judged};
 use resetscope_core::judge::evidence::Fact;
 use resetscope_core::limits::SETTLING_MAX;
+use resetscope_core::memory::brief::Brief;
 use resetscope_core::memory::settle::Settler;
 
 use crate::conversation::{MS, S, Tape};
@@ -19,6 +20,10 @@ fn judged_of(story: fn(&mut Tape)) -> Judged {
     *run.judged().last().unwrap()
 }
 
+fn take(settler: &mut Settler<u64, Box<Judged>>, tag: u64, judged: Judged) {
+    settler.event(&Brief::of(&judged), Some((tag, Box::new(judged))));
+}
+
 fn drain(settler: &mut Settler<u64, Box<Judged>>, at_end: bool) -> Vec<(u64, Event)> {
     std::iter::from_fn(|| settler.settled(at_end)).map(|done| (done.tag, told(&done))).collect()
 }
@@ -30,14 +35,14 @@ fn a_verdict_settles_when_what_follows_it_is_known() {
         t.server().reply();
     });
     let mut settler = Settler::default();
-    settler.event(0, Box::new(refused));
+    take(&mut settler, 0, refused);
     assert!(drain(&mut settler, false).is_empty() && settler.waits_for(|tag| *tag == 0));
     let mut later = refused;
     later.open.rst.time_ns += 1_999_999_999;
-    settler.event(1, Box::new(later));
+    take(&mut settler, 1, later);
     assert!(drain(&mut settler, false).is_empty(), "one nanosecond too early");
     later.open.rst.time_ns += 1;
-    settler.event(2, Box::new(later));
+    take(&mut settler, 2, later);
     assert_eq!(drain(&mut settler, false).len(), 1);
     assert_eq!(drain(&mut settler, true).len(), 2);
     assert!(!settler.waits_for(|_| true));
@@ -73,12 +78,12 @@ fn a_scan_of_all_ports_displaces_no_service_from_memory() {
         judged.open.flow.key.addr[1] = [9; 16];
         judged.open.flow.key.addr[1][..4].copy_from_slice(&scanned.to_be_bytes());
         judged.open.rst.time_ns += u64::from(scanned) * 1_000;
-        settler.event(1, Box::new(judged));
+        take(&mut settler, 1, judged);
         settled.extend(drain(&mut settler, false));
     }
     let mut last = down;
     last.open.rst.time_ns += S * 100 * 1_000;
-    settler.event(2, Box::new(last));
+    take(&mut settler, 2, last);
     settled.extend(drain(&mut settler, true));
     let (_, event) = settled.iter().find(|(tag, _)| *tag == 2).unwrap();
     assert_eq!(event.evidence.get(Fact::SvcAlive), Some(1));
@@ -95,13 +100,13 @@ fn a_time_stamp_from_the_far_future_holds_nothing_up_for_ever() {
     let mut settler = Settler::default();
     let mut future = killed;
     future.open.rst.time_ns = u64::MAX;
-    settler.event(0, Box::new(future));
+    take(&mut settler, 0, future);
     let mut released = 0;
     let count = SETTLING_MAX as u64 + 500;
     for turn in 1..=count {
         let mut judged = killed;
         judged.open.rst.time_ns += turn * 1_000;
-        settler.event(turn, Box::new(judged));
+        take(&mut settler, turn, judged);
         released += drain(&mut settler, false).len();
     }
     assert!(released >= 500, "{released} of {count}");

@@ -10,6 +10,7 @@ use resetscope_core::frame::{Frame, LinkType};
 use resetscope_core::interval::Interval;
 use resetscope_core::judge::event::{Event, Judged};
 use resetscope_core::memory::Sighting;
+use resetscope_core::memory::brief::Brief;
 use resetscope_core::memory::settle::{Settled, Settler};
 
 use crate::conversation::{ACK, FIN, PSH, Packet, RST, SYN, Tape};
@@ -177,7 +178,7 @@ pub(crate) fn settled(mut judged: Vec<Judged>, mut sightings: Vec<Sighting>) -> 
             settler.sighting(&sighting);
             events.extend(std::iter::from_fn(|| settler.settled(false)));
         }
-        settler.event((), Box::new(judged));
+        settler.event(&Brief::of(&judged), Some(((), Box::new(judged))));
         events.extend(std::iter::from_fn(|| settler.settled(false)));
     }
     for sighting in sightings {

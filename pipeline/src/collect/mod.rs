@@ -11,7 +11,8 @@ use crossbeam::channel::Receiver;
 use resetscope_core::interval::Interval;
 use resetscope_core::judge::cause::Subcause;
 use resetscope_core::judge::event::Event;
-use resetscope_core::memory::settle::Settler;
+use resetscope_core::memory::brief::Brief;
+use resetscope_core::memory::settle::{Settled, Settler};
 use resetscope_core::segment::RST_TEXT_LEN;
 
 use crate::feed::Span;
@@ -103,12 +104,11 @@ pub fn collect(
     by: OrderBy,
     sink: &mut dyn Sink,
 ) -> io::Result<()> {
+    let tell = sink.wants_events();
     let mut collector = Collector {
-        order: Order::new(workers, by),
-        settler: Settler::default(),
-        pending: BTreeMap::new(),
+        order: Order::new(workers, by, tell),
+        book: Book { settler: Settler::default(), pending: BTreeMap::new(), tell },
         workers,
-        tell: sink.wants_events(),
     };
     for message in messages {
         collector.take(message);
@@ -119,9 +119,14 @@ pub fn collect(
 
 struct Collector {
     order: Order,
+    book: Book,
+    workers: usize,
+}
+
+/// What is known of the intervals that have not been summed up, and of their events.
+struct Book {
     settler: Settler<u64, Delivered>,
     pending: BTreeMap<u64, Pending>,
-    workers: usize,
     /// Somebody wants to see events.
     tell: bool,
 }
@@ -134,7 +139,7 @@ impl Collector {
                 self.order.reached(worker, watermark);
             }
             Message::Interval { span, interval } => {
-                let entry = self.pending.entry(span.seq).or_default();
+                let entry = self.book.pending.entry(span.seq).or_default();
                 entry.span = span;
                 entry.interval.merge(&interval);
                 entry.parts += 1;
@@ -146,23 +151,24 @@ impl Collector {
     fn pass_on(&mut self, sink: &mut dyn Sink, at_end: bool) -> io::Result<()> {
         while let Some(item) = self.order.release() {
             match item {
-                Item::Sighting(sighting) => self.settler.sighting(&sighting),
-                Item::Event(seq, judged) => self.settler.event(seq, judged),
+                Item::Sighting(sighting) => self.book.settler.sighting(sighting),
+                Item::Event(seq, brief, whole) => self.book.event(seq, brief, whole),
             }
-            self.settle(sink, false)?;
+            self.book.settle(sink, false)?;
         }
         if let Some(time_ns) = self.order.safe_time_ns() {
             // Time goes on although no frame says so.
-            self.settler.advance(time_ns);
-            self.settle(sink, false)?;
+            self.book.settler.advance(time_ns);
+            self.book.settle(sink, false)?;
         }
         if at_end {
-            self.settle(sink, true)?;
+            self.book.settle(sink, true)?;
         }
-        while let Some(entry) = self.pending.first_entry() {
+        let Book { settler, pending, .. } = &mut self.book;
+        while let Some(entry) = pending.first_entry() {
             let seq = *entry.key();
             let complete = entry.get().parts == self.workers;
-            if !complete || self.order.holds(seq) || self.settler.waits_for(|of| *of <= seq) {
+            if !complete || self.order.holds(seq) || settler.waits_for(|of| *of <= seq) {
                 break;
             }
             let Pending { span, mut interval, top, moved, .. } = entry.remove();
@@ -173,27 +179,44 @@ impl Collector {
         }
         Ok(())
     }
+}
 
+impl Book {
+    /// Enters an event as its own flow's packets explain it. Which services and hosts have room in
+    /// the tallies follows from the order of the events, whatever they settle as.
+    #[inline]
+    fn event(&mut self, seq: u64, brief: &Brief, whole: Option<Delivered>) {
+        self.pending.entry(seq).or_default().top.add(&Reset::of(brief));
+        self.settler.event(brief, whole.map(|whole| (seq, whole)));
+    }
+
+    /// Corrects what has settled otherwise, and tells of it if anybody wants that.
+    #[inline]
     fn settle(&mut self, sink: &mut dyn Sink, at_end: bool) -> io::Result<()> {
         while let Some(settled) = self.settler.settled(at_end) {
-            let event = self.tell.then(|| {
-                let text = settled.judged.text().copied();
-                Event { text: text.unwrap_or([0; RST_TEXT_LEN]), ..settled.event() }
-            });
-            let entry = self.pending.entry(settled.tag).or_default();
-            let from = settled.judged.subcause();
-            let to = match &event {
-                Some(event) => event.verdict.claim.subcause,
-                None => settled.subcause(),
-            };
-            if from != to {
-                *entry.moved.entry((from, to)).or_default() += 1;
-            }
-            entry.top.add(&Reset::of(&settled.judged.open, to));
-            if let Some(event) = event {
-                sink.event(&event)?;
-            }
+            self.close(sink, &settled)?;
         }
         Ok(())
+    }
+
+    fn close(&mut self, sink: &mut dyn Sink, settled: &Settled<u64, Delivered>) -> io::Result<()> {
+        let event = self.tell.then(|| {
+            let text = settled.judged.text().copied();
+            Event { text: text.unwrap_or([0; RST_TEXT_LEN]), ..settled.event() }
+        });
+        let from = settled.judged.subcause();
+        let to = match &event {
+            Some(event) => event.verdict.claim.subcause,
+            None => settled.subcause(),
+        };
+        if from != to {
+            let entry = self.pending.entry(settled.tag).or_default();
+            *entry.moved.entry((from, to)).or_default() += 1;
+            entry.top.recount(&Reset::of(&Brief::of(&settled.judged)), to.cause());
+        }
+        match event {
+            Some(event) => sink.event(&event),
+            None => Ok(()),
+        }
     }
 }

@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
 use resetscope_core::flow::key::FlowKey;
-use resetscope_core::judge::cause::{Cause, Subcause};
+use resetscope_core::judge::cause::Cause;
 use resetscope_core::judge::event::Event;
-use resetscope_core::judge::open::OpenEvent;
+use resetscope_core::memory::brief::Brief;
 
 /// Different services, and different hosts, that are counted in one interval. Events of others are
 /// counted together.
@@ -61,15 +61,16 @@ pub struct Reset {
 }
 
 impl Reset {
-    /// Of an event that is judged to be `subcause`.
+    /// Of an event as its own flow's packets explain it.
+    #[inline]
     #[must_use]
-    pub fn of(open: &OpenEvent, subcause: Subcause) -> Self {
-        let (key, service) = (&open.flow.key, open.service_side());
+    pub fn of(brief: &Brief) -> Self {
+        let (key, service) = (&brief.key, usize::from(brief.service_side));
         Self {
             service: (Address::of(key, service), key.port(service)),
-            host: Address::of(key, open.rst.side),
-            packets: open.packets(),
-            cause: subcause.cause(),
+            host: Address::of(key, usize::from(brief.side)),
+            packets: brief.packets,
+            cause: brief.found.cause(),
         }
     }
 }
@@ -94,6 +95,16 @@ impl Tally {
             *count += 1;
         }
     }
+
+    /// Counts an event of the cause `from` under `to` instead.
+    fn recount(&mut self, from: Cause, to: Cause) {
+        if let Some(count) = self.by_cause.get_mut(from as usize) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = self.by_cause.get_mut(to as usize) {
+            *count += 1;
+        }
+    }
 }
 
 /// Tallies by what they are of.
@@ -114,6 +125,16 @@ impl Top {
         let counted = bump(&mut self.services, reset.service, reset)
             && bump(&mut self.hosts, reset.host, reset);
         self.uncounted += u64::from(!counted);
+    }
+
+    /// Counts an event that was added, and turned out to be of another cause, under that.
+    pub fn recount(&mut self, reset: &Reset, to: Cause) {
+        // Who had no room when it was added has none now.
+        let Some(service) = self.services.get_mut(&reset.service) else { return };
+        service.recount(reset.cause, to);
+        if let Some(host) = self.hosts.get_mut(&reset.host) {
+            host.recount(reset.cause, to);
+        }
     }
 
     /// Every service that was counted, in no order.

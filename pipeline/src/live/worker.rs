@@ -165,7 +165,9 @@ impl<I: Intake> Worker<I> {
         let now_ns = self.complete_ns();
         let due = now_ns >= self.due_ns;
         if due {
-            self.engine.advance(now_ns);
+            while self.engine.advance_some(now_ns) {
+                self.reporter.report(&mut self.engine, now_ns);
+            }
             self.count_losses();
             self.due_ns = now_ns + ADVANCE_NS;
         }

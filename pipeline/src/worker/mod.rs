@@ -105,7 +105,9 @@ impl Reporter {
                 false
             }
             Signal::Advance(now_ns) => {
-                engine.advance(now_ns);
+                while engine.advance_some(now_ns) {
+                    self.events(engine, through);
+                }
                 self.events(engine, through);
                 false
             }

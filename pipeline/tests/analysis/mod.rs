@@ -120,6 +120,30 @@ pub(crate) fn analyse(source: Box<dyn Source>, plan: &Plan) -> Outcome {
     outcome
 }
 
+/// Takes summaries, and does not want to see events.
+struct Silent(Outcome);
+
+impl Sink for Silent {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        self.0.event(event)
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        self.0.summary(summary)
+    }
+
+    fn wants_events(&self) -> bool {
+        false
+    }
+}
+
+/// Runs a source to its end for nothing but its summaries.
+pub(crate) fn analyse_in_brief(source: Box<dyn Source>, plan: &Plan) -> Outcome {
+    let mut silent = Silent(Outcome::default());
+    run(plan, source, &mut silent, &Arc::new(AtomicBool::new(false)), &|_| {}).unwrap();
+    silent.0
+}
+
 /// Runs one file, read as a user would.
 ///
 /// # Errors

@@ -137,19 +137,20 @@ pub(super) fn refused(facts: &Facts<'_>, origin: &Origin) -> Option<Verdict> {
 
 /// A plain refusal; how sure depends on what other flows showed of host, service and source.
 fn refusal(facts: &Facts<'_>) -> Verdict {
-    let alive = facts.around.service_alive;
+    let around = facts.around();
+    let alive = around.service_alive;
     // Who asks again and is accepted met a service that was starting.
     let likeness = if facts.after.reopened { Likeness::Unknown } else { Likeness::of(facts) };
     match likeness {
         Likeness::Foreign => {
             return Verdict::new(Subcause::SynRejected, 94).or(Subcause::ServiceDown, 15);
         }
-        Likeness::Odd if alive == Some(true) && facts.around.accepted_after => {
+        Likeness::Odd if alive == Some(true) && around.accepted_after => {
             return Verdict::new(Subcause::SynRejected, 78).or(Subcause::ServiceDown, 28);
         }
         _ => {}
     }
-    if facts.around.source_refused.is_some_and(|ports| usize::from(ports) >= SCAN_TARGETS) {
+    if around.source_refused.is_some_and(|ports| usize::from(ports) >= SCAN_TARGETS) {
         return Verdict::new(Subcause::PortScan, 98).or(Subcause::NoListener, 10);
     }
     match (alive, likeness) {
@@ -185,7 +186,7 @@ impl Likeness {
     /// Compares a refusal with the SYN-ACKs of its host. It counts as quicker at less than half the
     /// shortest time, by a margin that no jitter explains.
     fn of(facts: &Facts<'_>) -> Self {
-        let Some((low, high, response_us)) = facts.around.host_baseline else {
+        let Some((low, high, response_us)) = facts.around().host_baseline else {
             return Self::Unknown;
         };
         let off = !(low..=high).contains(&facts.rst.ttl);

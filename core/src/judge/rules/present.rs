@@ -5,6 +5,7 @@ use crate::judge::cause::{Subcause, Verdict};
 use crate::judge::facts::{Facts, Stage};
 use crate::judge::form::Form;
 use crate::judge::origin::Origin;
+use crate::limits::COHORT_MIN;
 use crate::segment::Payload;
 
 /// A response that ends in a reset within this time was cut short by closing, not by waiting.
@@ -66,14 +67,15 @@ pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.form != Form::ActiveRa || facts.aftermath || facts.stage == Stage::PostSyn {
         return None;
     }
-    let cohort = facts.around.cohort.unwrap_or(1);
-    let (alive, closed) = (facts.around.accepted_after, facts.around.refused_after);
+    let around = facts.around();
+    let cohort = around.cohort.unwrap_or(1);
+    let (alive, closed) = (around.accepted_after, around.refused_after);
     // Who refuses one and accepts another has not ended: a rule may refuse, too.
     if closed && !alive && facts.by_initiator == Some(false) {
-        let percent = if cohort >= 3 { 97 } else { 95 };
+        let percent = if cohort >= COHORT_MIN { 97 } else { 95 };
         return Some(Verdict::new(Subcause::ProcessExit, percent).or(Subcause::UnreadData, 12));
     }
-    if cohort < 3 {
+    if cohort < COHORT_MIN {
         return None;
     }
     if facts.by_initiator == Some(false) && !facts.me.has(seen::DATA) {

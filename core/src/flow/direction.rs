@@ -256,17 +256,16 @@ impl Direction {
         self.min_response_8us = self.shortest_response().min(units).wrapping_add(1);
     }
 
-    /// Whether a packet at `now` that answers one at `before`, if that one `asked`, answers sooner than
-    /// any so far.
+    /// Whether a packet at `now` that answers one at `before` answers sooner than any so far. In which
+    /// `at_least` is the least time to be believed: [`i64::MAX`] if that one asked nothing, else 0.
     #[inline(always)]
     #[must_use]
-    pub fn answers_sooner(&self, asked: bool, before: Micros, now: Micros) -> bool {
-        // Signed: an answer before its question takes no time at all, and that is less than any. Where
-        // nothing was asked the least is 0, so that no jump depends on that: it is random.
+    pub fn answers_sooner(&self, at_least: i64, before: Micros, now: Micros) -> bool {
+        // Signed: an answer before its question takes no time at all.
         let gap = (now.wrapping_sub(before) << Stamp::TIME).cast_signed();
         let units = gap >> (Stamp::TIME + 3);
         let least = (u64::from(self.min_response_8us).wrapping_sub(1) << 1 >> 1).cast_signed();
-        units < least * i64::from(asked) && asked
+        units.max(at_least) < least
     }
 
     /// 0 stands for none: less one, that is the longest.

@@ -91,7 +91,7 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
         }
         return;
     }
-    let last_data = flow.last_data();
+    let last_data = usize::from(flow.is(state::LAST_DATA));
     let peer_kind = flow.last_kind[side ^ 1];
     let [a, b] = &mut flow.dir;
     let (me, peer) = if side == 0 { (a, b) } else { (b, a) };
@@ -108,7 +108,8 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
         step.seen |= seen::FIN;
         step.kind |= kind::FIN;
         let unread = Seq(peer.nxt).since(Seq(me.ack)) > 1;
-        if (last_data == Some(side) || unread) && !me.has(seen::FIN) {
+        let spoke_last = (me.flags | peer.flags) & seen::DATA != 0 && last_data == side;
+        if (spoke_last || unread) && !me.has(seen::FIN) {
             step.seen |= seen::FIN_UNANSWERED;
         }
     }
@@ -119,7 +120,7 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     }
     // What follows is hard to predict, so it is written without jumps or asks first for what is rare.
     step.seen |= u16::from(segment.has_option(option::TIMESTAMPS)) * seen::TIMESTAMPS;
-    if me.answers_sooner(asks(peer_kind), peer.last(), now)
+    if me.answers_sooner(answered_after(peer_kind), peer.last(), now)
         && (me.packets == 0 || elapsed(me.last(), peer.last()) > 0)
     {
         me.note_response(elapsed(peer.last(), now));
@@ -305,13 +306,26 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, flags: u16, answ
     flow.note_last_data(step.data, side);
 }
 
-/// Whether the last packet, by its [`kind`], has something in it that an answer belongs to, and was
-/// sent only once.
+/// The least time in which the last packet, by its [`kind`], can have been answered: 0 if there was
+/// something in it that an answer belongs to, and it was sent only once; else more than any.
+///
+/// A table, and no condition, as compilers make a jump of that: whether something was asked is as good
+/// as random.
 #[inline(always)]
-const fn asks(last_kind: u8) -> bool {
-    const QUESTIONS: u8 = kind::DATA | kind::SYN | kind::FIN;
-    const { assert!(kind::RETRANSMISSION > QUESTIONS, "one comparison asks for both") };
-    (last_kind & (QUESTIONS | kind::RETRANSMISSION)).wrapping_sub(1) < kind::RETRANSMISSION - 1
+const fn answered_after(last_kind: u8) -> i64 {
+    const KINDS: usize = kind::RETRANSMISSION as usize * 2;
+    const AFTER: [i64; KINDS] = {
+        let mut after = [i64::MAX; KINDS];
+        let mut kinds = 0;
+        while kinds < kind::RETRANSMISSION {
+            if kinds & (kind::DATA | kind::SYN | kind::FIN) != 0 {
+                after[kinds as usize] = 0;
+            }
+            kinds += 1;
+        }
+        after
+    };
+    AFTER[last_kind as usize % KINDS]
 }
 
 /// A SYN or SYN-ACK: starts or confirms a direction's sequence space.

@@ -12,7 +12,7 @@
 //! What is done is exactly what [`super::observe`] does; tests hold the two together, here for the
 //! record and in the shard for all the rest.
 
-use super::asks;
+use super::answered_after;
 use crate::flow::record::{FlowRecord, Micros, elapsed, kind};
 use crate::segment::Segment;
 
@@ -43,9 +43,9 @@ pub fn observe(flow: &mut FlowRecord, segment: &Segment, now: Micros) -> bool {
 fn apply(flow: &mut FlowRecord, segment: &Segment, now: Micros) {
     let side = usize::from(segment.direction & 1);
     let peer_last = flow.dir[side ^ 1].last();
-    let asked = asks(flow.last_kind[side ^ 1]);
+    let at_least = answered_after(flow.last_kind[side ^ 1]);
     let me = &mut flow.dir[side];
-    if me.answers_sooner(asked, peer_last, now) && elapsed(me.last(), peer_last) > 0 {
+    if me.answers_sooner(at_least, peer_last, now) && elapsed(me.last(), peer_last) > 0 {
         me.note_response(elapsed(peer_last, now));
     }
     me.nxt = me.nxt.wrapping_add(segment.payload_len);

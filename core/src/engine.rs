@@ -189,9 +189,10 @@ impl Engine {
         self.each_shard(|shard, report| shard.advance(now_ns, report));
     }
 
-    /// As [`Engine::advance`], as far as what is judged fits into a docket; true when more falls due:
-    /// then events must be taken out before the next call. So the memory for events beyond a docket
-    /// stays untouched when thousands fall due at once.
+    /// As [`Engine::advance`], as far as what is judged surely fits into a docket of which half at least
+    /// is used; true when more may fall due: then events must be taken out before the next call. So the
+    /// memory for events beyond a docket stays untouched when thousands fall due at once, if a shard has
+    /// no more of them open than half a docket holds.
     #[must_use]
     pub fn advance_some(&mut self, now_ns: u64) -> bool {
         let mut report = Report {
@@ -202,7 +203,7 @@ impl Engine {
         };
         for shard in &mut self.shards {
             let judged = report.events.len();
-            if judged > 0 && judged + shard.open_events() > DOCKET {
+            if judged >= DOCKET / 2 && judged + shard.open_events() > DOCKET {
                 return true;
             }
             shard.advance(now_ns, &mut report);

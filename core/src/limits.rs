@@ -70,7 +70,8 @@ pub const SCAN_TARGETS: usize = 10;
 /// connection was reset tries again within this, and finds the port open or closed.
 pub const SETTLE_NS: u64 = 2_000_000_000;
 
-/// Events that wait for that at once: about 17 MB. Beyond it the first is settled early, so that no
+/// Events that wait for that at once: about 17 MB when they are to be shown, and 8 bytes each of those
+/// that only time waits for when they are not. Beyond it the first is settled early, so that no
 /// time stamp from the far future can hold up all that follow.
 pub const SETTLING_MAX: usize = 65_536;
 

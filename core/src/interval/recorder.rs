@@ -17,6 +17,9 @@ const BLOCK: usize = SUB_BUCKETS / 2;
 /// handed over.
 const BLOCKS: usize = bucket_of(HIGHEST) / BLOCK + 1;
 
+/// Buckets of a metric.
+const BUCKETS: usize = BLOCKS * BLOCK;
+
 /// The bucket of a value.
 #[inline(always)]
 const fn bucket_of(value: u64) -> usize {
@@ -32,9 +35,9 @@ const fn value_of(bucket: usize) -> u64 {
 
 /// The measures of judged resets since they were last handed over.
 pub(crate) struct Recorder {
-    /// Zeros, and a page of memory is taken when it is first written to: of the 130 kB of a metric,
-    /// resets of one kind use a few.
-    buckets: Vec<[u32; BLOCKS * BLOCK]>,
+    /// Those of one metric after the other. Zeros, and a page of memory is taken when it is first
+    /// written to: of the 130 kB of a metric, resets of one kind use a few.
+    buckets: Vec<u32>,
     /// The blocks of each metric that hold any.
     used: [[bool; BLOCKS]; Metric::ALL.len()],
     /// Metric and bucket of each count that went over: for 2^32 values each.
@@ -43,7 +46,7 @@ pub(crate) struct Recorder {
 
 impl Default for Recorder {
     fn default() -> Self {
-        let buckets = vec![[0; BLOCKS * BLOCK]; Metric::ALL.len()];
+        let buckets = vec![0; BUCKETS * Metric::ALL.len()];
         let used = [[false; BLOCKS]; Metric::ALL.len()];
         Self { buckets, used, over: Vec::with_capacity(8) }
     }
@@ -70,10 +73,10 @@ impl Recorder {
     #[inline(always)]
     fn record(&mut self, metric: Metric, value: u64) {
         let bucket = bucket_of(value);
-        let buckets = self.buckets.get_mut(metric as usize);
-        let Some(count) = buckets.and_then(|buckets| buckets.get_mut(bucket)) else {
+        if bucket >= BUCKETS {
             return self.record_end(metric);
-        };
+        }
+        let Some(count) = self.buckets.get_mut(metric as usize * BUCKETS + bucket) else { return };
         let over;
         (*count, over) = count.overflowing_add(1);
         self.used[metric as usize][bucket / BLOCK] = true;
@@ -96,7 +99,8 @@ impl Recorder {
     /// Adds all values to `histograms`, and forgets them.
     pub(crate) fn hand_over(&mut self, histograms: &mut Histograms) {
         let used = std::mem::take(&mut self.used);
-        for ((buckets, used), &metric) in self.buckets.iter_mut().zip(used).zip(Metric::ALL) {
+        let metrics = self.buckets.chunks_mut(BUCKETS).zip(used).zip(Metric::ALL);
+        for ((buckets, used), &metric) in metrics {
             let blocks = (0..).step_by(BLOCK).zip(buckets.chunks_mut(BLOCK)).zip(used);
             for ((first, block), _) in blocks.filter(|(_, used)| *used) {
                 for (bucket, count) in (first..).zip(block).filter(|(_, count)| **count > 0) {
@@ -113,7 +117,7 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
-    use super::{HIGHEST, Histograms, Metric, Recorder};
+    use super::{BUCKETS, HIGHEST, Histograms, Metric, Recorder};
     use proptest::prelude::*;
 
     /// Values of every size.
@@ -146,7 +150,7 @@ mod tests {
         let mut recorder = Recorder::default();
         recorder.record(Metric::BytesAtReset, 7);
         for _ in 0..3 {
-            recorder.buckets[Metric::BytesAtReset as usize][7] = u32::MAX;
+            recorder.buckets[Metric::BytesAtReset as usize * BUCKETS + 7] = u32::MAX;
             recorder.record(Metric::BytesAtReset, 7);
         }
         let mut got = Histograms::new();

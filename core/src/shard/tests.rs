@@ -4,7 +4,7 @@ use super::{Report, Shard};
 use crate::docket::Outbox;
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
-use crate::flow::record::FlowRecord;
+use crate::flow::record::{FlowRecord, micros};
 use crate::flow::table::FlowTable;
 use crate::interval::Interval;
 use crate::interval::histogram::Histograms;
@@ -12,6 +12,7 @@ use crate::interval::recorder::Recorder;
 use crate::limits::{CLOCK_BACK_NS, TICK_NS};
 use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment, TcpFlags};
+use crate::track;
 use crate::track::arbitrary::{Packet, packet, segment};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -82,6 +83,19 @@ fn next(shard: &Shard, flow: u8, packet: Packet, time_ns: u64) -> Segment {
     let known = shard.table().find(hash, &key);
     let record = known.map_or_else(FlowRecord::default, |slot| *shard.table().record(slot));
     Segment { key, hash, ..segment(packet, &record, time_ns) }
+}
+
+proptest! {
+    #[test]
+    fn the_record_of_a_new_flow_is_what_its_first_packet_makes_of_an_empty_one(packet in packet()) {
+        let mut subject = Subject::new();
+        let segment = next(&subject.shard, 1, packet, 1_700_000_000_000_000_000);
+        subject.take(&segment, true);
+        let mut want = track::begin(&segment, micros(segment.time_ns));
+        track::observe(&mut want, &segment, micros(segment.time_ns));
+        let records: Vec<_> = subject.shard.table().iter().map(|(_, _, flow)| flow).collect();
+        prop_assert_eq!(format!("{records:?}"), format!("[{want:?}]"), "{:?}", segment);
+    }
 }
 
 proptest! {

@@ -313,12 +313,14 @@ fn finish(flow: &mut FlowRecord, segment: &Segment, step: Step, flags: u16, answ
 /// as random.
 #[inline(always)]
 const fn answered_after(last_kind: u8) -> i64 {
+    const QUESTIONS: u8 = kind::DATA | kind::SYN | kind::FIN;
+    const { assert!(kind::RETRANSMISSION > QUESTIONS, "whatever is above is a retransmission") };
     const KINDS: usize = kind::RETRANSMISSION as usize * 2;
     const AFTER: [i64; KINDS] = {
         let mut after = [i64::MAX; KINDS];
         let mut kinds = 0;
         while kinds < kind::RETRANSMISSION {
-            if kinds & (kind::DATA | kind::SYN | kind::FIN) != 0 {
+            if kinds & QUESTIONS != 0 {
                 after[kinds as usize] = 0;
             }
             kinds += 1;

@@ -3,11 +3,13 @@
 use hdrhistogram::Histogram;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use resetscope_core::engine::Config;
+use resetscope_core::engine::{Config, Engine};
 use resetscope_core::flow::usual::Usual;
 use resetscope_core::interval::histogram::{Histograms, Metric};
 use resetscope_core::interval::{Flows, Interval, Ledger, Resets};
-use resetscope_core::segment::{Segment, TcpFlags};
+use resetscope_core::judge::event::Judged;
+use resetscope_core::limits::DOCKET;
+use resetscope_core::segment::{RstTexts, Segment, TcpFlags};
 
 use crate::conversation::Tape;
 use crate::play::{PLAIN, Run, frames, settled};
@@ -97,6 +99,43 @@ fn resets(count: u16) -> impl Iterator<Item = Segment> {
         ack: 101,
         ..between((900, 443), (port % 251, 2_000 + port))
     })
+}
+
+#[test]
+fn what_falls_due_at_once_is_taken_out_a_docket_at_a_time() {
+    let mut segments: Vec<Segment> = resets(5_000).collect();
+    numbered(&mut segments);
+    let due_ns = 1_770_000_000_000_000_000 + 60_000_000_000;
+    let engine = || {
+        let config = Config { flows: 1 << 19, ..Config::default() };
+        let mut engine = Engine::new(&config, 0, 1).unwrap();
+        engine.process(&segments, &RstTexts::new(1));
+        assert!(!engine.has_events(), "all are still open");
+        engine
+    };
+    let shown = |mut judged: Vec<Judged>| {
+        judged.sort_unstable_by_key(|judged| judged.open.rst.frame);
+        format!("{judged:?}")
+    };
+    let mut at_once = engine();
+    at_once.advance(due_ns);
+    let want: Vec<Judged> = at_once.drain_events().collect();
+    assert_eq!(want.len(), 5_000);
+    let (mut engine, mut got) = (engine(), Vec::new());
+    let mut takes = 0;
+    loop {
+        let more = engine.advance_some(due_ns);
+        let docket: Vec<Judged> = engine.drain_events().collect();
+        assert!(docket.len() <= DOCKET, "{}", docket.len());
+        assert!(!more || docket.len() >= DOCKET / 2, "{} are not worth a message", docket.len());
+        got.extend(docket);
+        takes += 1;
+        if !more {
+            break;
+        }
+    }
+    assert!((3..=5).contains(&takes), "{takes}");
+    assert!(shown(got) == shown(want), "other events");
 }
 
 #[test]

@@ -197,3 +197,46 @@ fn most<'a, K: Ord>(
     all.truncate(n);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, Cause, KEYS_MAX, Reset, Top};
+
+    /// An event at a service of its own host.
+    fn reset(host: u128, cause: Cause) -> Reset {
+        Reset { service: (Address(host), 443), host: Address(host), packets: 2, cause }
+    }
+
+    fn shown(top: &Top) -> String {
+        format!("{:?} {:?} {}", top.services(9), top.hosts(9), top.uncounted)
+    }
+
+    #[test]
+    fn an_event_that_turns_out_to_be_of_another_cause_counts_as_if_it_had_been_so_at_once() {
+        let (mut corrected, mut want) = (Top::default(), Top::default());
+        for (host, taken_for, is) in [
+            (1, Cause::ClosedPort, Cause::Firewall),
+            (1, Cause::ClosedPort, Cause::ClosedPort),
+            (2, Cause::Application, Cause::ExplicitKill),
+        ] {
+            corrected.add(&reset(host, taken_for));
+            corrected.recount(&reset(host, taken_for), is);
+            want.add(&reset(host, is));
+        }
+        assert_eq!(shown(&corrected), shown(&want));
+    }
+
+    #[test]
+    fn who_had_no_room_is_not_corrected() {
+        let mut top = Top::default();
+        for host in 0..KEYS_MAX as u128 {
+            top.add(&reset(host, Cause::Network));
+        }
+        let late = reset(u128::MAX, Cause::Network);
+        top.add(&late);
+        let before = shown(&top);
+        top.recount(&late, Cause::ExplicitKill);
+        assert_eq!(shown(&top), before);
+        assert_eq!(top.uncounted, 1);
+    }
+}

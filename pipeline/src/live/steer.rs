@@ -36,11 +36,11 @@ use super::clock::Clock;
 use super::worker::{End, Intake, Taken};
 use crate::worker::load::Load;
 
-/// Segments of a parcel: what an engine takes through its tables at once.
-const PARCEL: usize = BURST;
+/// Segments of a parcel: some of the bursts that an engine takes through its tables at once.
+const PARCEL: usize = 4 * BURST;
 
 /// Parcels for each receiver, at least: 8192 segments, or 0.8 MB.
-const PARCELS: usize = 64;
+const PARCELS: usize = 8192 / PARCEL;
 
 /// The longest time, in nanoseconds of the frames' times, for which a receiver is not told how late
 /// it is.

@@ -52,8 +52,8 @@ pub(super) struct Sorter {
 }
 
 impl Sorter {
-    /// Sorts by mark, then by `then`; a sighting comes before an event of the same rank, and the
-    /// first reported before the next.
+    /// Sorts by mark, then by `then`; a sighting comes before an event of the same rank. Beyond that no
+    /// two may be of one rank: what decides then is where they happen to lie.
     pub(super) fn sort<R: Ord>(&mut self, entries: &mut Vec<Entry>, then: impl Fn(Entry) -> R) {
         if !entries.is_sorted_by_key(|entry| entry.mark) {
             self.sort_by_mark(entries);

@@ -195,13 +195,8 @@ impl Engine {
     /// no more of them open than half a docket holds.
     #[must_use]
     pub fn advance_some(&mut self, now_ns: u64) -> bool {
-        let mut report = Report {
-            interval: &mut self.interval,
-            events: &mut self.events,
-            sightings: &mut self.sightings,
-            recorder: &mut self.recorder,
-        };
-        for shard in &mut self.shards {
+        let (shards, mut report) = self.parts();
+        for shard in shards {
             let judged = report.events.len();
             if judged >= DOCKET / 2 && judged + shard.open_events() > DOCKET {
                 return true;
@@ -217,15 +212,21 @@ impl Engine {
     }
 
     fn each_shard(&mut self, mut act: impl FnMut(&mut Shard, &mut Report<'_>)) {
-        let mut report = Report {
+        let (shards, mut report) = self.parts();
+        for shard in shards {
+            act(shard, &mut report);
+        }
+    }
+
+    /// The shards, and where they report to.
+    fn parts(&mut self) -> (&mut [Shard], Report<'_>) {
+        let report = Report {
             interval: &mut self.interval,
             events: &mut self.events,
             sightings: &mut self.sightings,
             recorder: &mut self.recorder,
         };
-        for shard in &mut self.shards {
-            act(shard, &mut report);
-        }
+        (&mut self.shards, report)
     }
 
     /// Events and sightings that wait to be drained. Some thousands may: see [`Config::events`].

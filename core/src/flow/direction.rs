@@ -256,8 +256,8 @@ impl Direction {
         self.min_response_8us = self.shortest_response().min(units).wrapping_add(1);
     }
 
-    /// Whether a packet at `now` that answers one at `before` answers sooner than any so far. In which
-    /// `at_least` is the least time to be believed: [`i64::MAX`] if that one asked nothing, else 0.
+    /// Whether a packet at `now` that answers one at `before` answers sooner than any so far;
+    /// `at_least` is the least time that is believed: [`i64::MAX`] if that one asked nothing, else 0.
     #[inline(always)]
     #[must_use]
     pub fn answers_sooner(&self, at_least: i64, before: Micros, now: Micros) -> bool {

@@ -182,7 +182,7 @@ fn place(me: &mut Direction, peer: &Direction, segment: &Segment, now: Micros) -
             step.seen |= seen::ACK;
         }
     } else {
-        match Repeat::of(*me, peer.ack, segment, now) {
+        match Repeat::of(me, peer.ack, segment, now) {
             Repeat::Probe => {
                 probe(me, now, &mut step);
                 step.kind |= kind::DATA;
@@ -230,9 +230,10 @@ enum Repeat {
 }
 
 impl Repeat {
-    /// By value, so that the direction can stay in registers for all that never come here.
+    /// Writes nothing: a step that was handed over to be written to would have to lie in memory for all
+    /// that never come here.
     #[cold]
-    fn of(me: Direction, peer_ack: u32, segment: &Segment, now: Micros) -> Self {
+    fn of(me: &Direction, peer_ack: u32, segment: &Segment, now: Micros) -> Self {
         let start = Seq(segment.seq).since(Seq(me.nxt));
         if segment.payload_len == 1 && start == -1 && peer_ack == me.nxt {
             return Self::Probe;

@@ -229,7 +229,7 @@ impl Order {
     }
 
     /// Makes ready all that no report can precede any more.
-    #[cold]
+    #[inline(never)]
     fn gather(&mut self) {
         self.ready.clear();
         self.released = 0;

@@ -39,6 +39,7 @@ fn take(source: &mut dyn Source, frames: usize, capacity: usize, step_ns: u64) -
         let filled = source.fill(&mut batch, until_ns).unwrap();
         let first = batch.frames().next().map(|frame| frame.time_ns);
         assert!(batch.is_empty() || first == next_ns, "peeked {next_ns:?}, came {first:?}");
+        assert_eq!(batch.latest_ns(), batch.frames().map(|frame| frame.time_ns).max());
         for (number, frame) in (batch.first_number()..).zip(batch.frames()) {
             assert!(frame.time_ns < until_ns);
             out.push((number, frame.time_ns, frame.bytes.to_vec()));
@@ -110,6 +111,30 @@ fn a_time_of_zero_is_one_loop() {
     assert!(bytes.iter().eq(seen.iter().map(|seen| &seen.bytes)), "the first loop is as recorded");
     assert_eq!(replay.peek_time(), None);
     assert_eq!(replay.fill(&mut Batch::new(9), u64::MAX).unwrap(), Fill::End);
+}
+
+#[test]
+fn memory_and_files_stop_at_the_same_frames_however_times_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture");
+    for (backwards_once_in, frames) in [(u64::MAX, 2_500), (200, 5_000), (2, 3_000)] {
+        let seen = mix(Mix { seed: 2, frames, flows: 20, backwards_once_in });
+        std::fs::write(&path, pcap(Order::Little, Flavour::Nano, &seen)).unwrap();
+        let wanted: u64 = seen.iter().map(|seen| u64::from(seen.wire_len.max(60)) + 24).sum();
+        for (capacity, step_ns) in [(1_024, 100_000), (7, 3_000_000), (5_000, u64::MAX / 2)] {
+            let (mut memory, played) = replay(&seen, Rotation::None, Duration::ZERO);
+            let files = vec![path.clone()];
+            let mut files =
+                Reopened::open(files, Options::default(), Duration::ZERO, Arc::default()).unwrap();
+            let played_frames = take(&mut memory, usize::MAX, capacity, step_ns);
+            let read = take(&mut files, usize::MAX, capacity, step_ns);
+            assert!(
+                played_frames == read && read.len() == seen.len(),
+                "{capacity} frames, {step_ns} ns"
+            );
+            assert_eq!(played.line_bytes.load(Ordering::Relaxed), wanted);
+        }
+    }
 }
 
 /// The frame in a VLAN.

@@ -32,9 +32,41 @@ pub fn line(address: *const u8) {
     let _ = address;
 }
 
+/// Asks for the line at `address` in the second cache only: for what is needed some microseconds from
+/// now, so that it neither waits in the nearest cache's few places nor takes one.
+///
+/// Otherwise as [`line`].
+#[inline(always)]
+pub fn line_for_later(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: as in `line`, of PREFETCHT1.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast::<i8>()) };
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as in `line`.
+    unsafe {
+        core::arch::asm!(
+            "prfm pldl2keep, [{address}]",
+            address = in(reg) address,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = address;
+}
+
 /// Asks for all lines of `value`.
 #[inline(always)]
 pub fn value<T>(value: &T) {
-    let start = std::ptr::from_ref(value).cast::<u8>();
+    value_behind(value, 0);
+}
+
+/// Asks for all lines of the value `distance` places behind `value`, if it is one of many in a row. At
+/// the end of the row that asks for something else, which is harmless.
+#[inline(always)]
+pub fn value_behind<T>(value: &T, distance: usize) {
+    let start = std::ptr::from_ref(value).wrapping_add(distance).cast::<u8>();
     (0..size_of::<T>()).step_by(LINE).for_each(|at| line(start.wrapping_add(at)));
 }

@@ -5,6 +5,7 @@ use super::{TIME_MAX_NS, line_bytes};
 use resetscope_core::flow::prefetch::{self, LINE};
 use resetscope_core::frame::{Frame, LinkType};
 use std::sync::Arc;
+use std::{ptr, slice};
 
 /// Where one frame lies and what is known about it without looking inside.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,24 +23,41 @@ pub(super) struct Slot {
 const _: () = assert!(size_of::<Slot>() == 32, "two descriptors a cache line");
 
 impl Slot {
-    /// The frame, which lies in `memory`.
+    /// The frame, which lies in `memory` and comes `shift_ns` later than this says.
     #[inline(always)]
-    fn frame(self, memory: &[u8]) -> Frame<'_> {
-        let start = self.offset as usize;
-        let bytes = memory.get(start..start + self.cap_len as usize);
-        debug_assert!(bytes.is_some(), "a descriptor points outside its memory");
+    fn frame(self, memory: &[u8], shift_ns: u64) -> Frame<'_> {
+        let rest = memory.get(self.offset as usize..);
+        let bytes = match rest.and_then(|rest| rest.get(..self.cap_len as usize)) {
+            Some(bytes) => bytes,
+            None => outside(),
+        };
         Frame {
-            bytes: bytes.unwrap_or_default(),
+            bytes,
             wire_len: self.wire_len,
-            time_ns: self.time_ns,
+            time_ns: self.time_ns + shift_ns,
             link: LinkType(self.link),
         }
     }
 }
 
+/// The bytes of a descriptor that points outside its memory: there is none such.
+#[cold]
+fn outside<'a>() -> &'a [u8] {
+    debug_assert!(false, "a descriptor points outside its memory");
+    &[]
+}
+
 /// How many frames ahead of the reader their memory is asked for: at 30 ns a frame, some times as
 /// long as memory takes to answer.
 const FRAMES_AHEAD: usize = 16;
+
+/// How far ahead of the reader descriptors are asked for. Those of a recording are read here for the
+/// first time, a few bytes every now and then: no stream that a processor would see as one.
+const SLOTS_AHEAD_BYTES: usize = 2048;
+
+/// Mean distance of frames, in bytes, up to which what the next batch will need is asked for while this
+/// one is read: two lines for each of these frames cover all of those.
+const NEXT_BATCH_DISTANCE_MAX: usize = 2 * LINE;
 
 /// Frames as a [`super::Source`] hands them over; made once, filled again and again.
 ///
@@ -55,10 +73,18 @@ const FRAMES_AHEAD: usize = 16;
 #[derive(Debug)]
 pub struct Batch {
     slots: Vec<Slot>,
+    /// The descriptors of a recording, and which is the first, when those are used and not its own.
+    shared: Option<(Arc<[Slot]>, usize)>,
     len: usize,
     memories: Vec<Arc<Memory>>,
     held_bytes: usize,
     first_number: u64,
+    /// Which batch of the source its reader will have next, counted from this one: 1 if it has all.
+    next_turn: usize,
+    /// The latest time in the descriptors.
+    latest_ns: u64,
+    /// How much later its frames come than the descriptors say.
+    shift_ns: u64,
 }
 
 impl Batch {
@@ -67,11 +93,21 @@ impl Batch {
     pub fn new(capacity: usize) -> Self {
         Self {
             slots: vec![Slot::default(); capacity.max(1)],
+            shared: None,
             len: 0,
             memories: Vec::with_capacity(16),
             held_bytes: 0,
             first_number: 1,
+            next_turn: 1,
+            latest_ns: 0,
+            shift_ns: 0,
         }
+    }
+
+    /// A batch for one of `readers` who take turns at a source.
+    #[must_use]
+    pub fn for_one_of(readers: usize, capacity: usize) -> Self {
+        Self { next_turn: readers, ..Self::new(capacity) }
     }
 
     /// Frames it can hold.
@@ -94,9 +130,12 @@ impl Batch {
 
     /// Forgets its frames and gives their memory back.
     pub fn clear(&mut self) {
+        self.shared = None;
         self.len = 0;
         self.held_bytes = 0;
         self.memories.clear();
+        self.latest_ns = 0;
+        self.shift_ns = 0;
     }
 
     /// The number of its first frame in the whole input, counted from 1 in merged order.
@@ -108,21 +147,25 @@ impl Batch {
     /// The frame at `index`, or `None` at `len()` and beyond.
     #[must_use]
     pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
-        self.filled().get(index).map(|slot| slot.frame(self.memory(slot.memory)))
+        let slot = self.filled().get(index)?;
+        Some(slot.frame(self.memory(slot.memory), self.shift_ns))
     }
 
     /// Its frames in order.
     #[must_use]
     pub fn frames(&self) -> Frames<'_> {
-        let frames = Frames { batch: self, next: 0, held: (0, self.memory(0)) };
-        (0..FRAMES_AHEAD).for_each(|index| frames.ask_for(index));
+        let slots = self.filled();
+        let (near, ahead) = slots.split_at(slots.len().min(FRAMES_AHEAD));
+        let (held, beyond) = ((0, self.memory(0)), self.next_batch_beyond());
+        let frames = Frames { batch: self, slots: slots.iter(), ahead: ahead.iter(), held, beyond };
+        near.iter().for_each(|slot| frames.ask_for(slot));
         frames
     }
 
     /// The latest of its frames' times; `None` when it is empty.
     #[must_use]
     pub fn latest_ns(&self) -> Option<u64> {
-        self.filled().iter().map(|slot| slot.time_ns).max()
+        (self.len > 0).then_some(self.latest_ns + self.shift_ns)
     }
 
     /// Bytes that its frames had on the wire, summed over the batch.
@@ -145,13 +188,28 @@ impl Batch {
     /// Makes its frames come `shift_ns` later, and as many numbers later as `frames` came before.
     pub(super) fn postpone(&mut self, shift_ns: u64, frames: u64) {
         self.first_number += frames;
-        for slot in self.slots.get_mut(..self.len).unwrap_or_default() {
-            slot.time_ns = slot.time_ns.saturating_add(shift_ns).min(TIME_MAX_NS);
-        }
+        // As late as times go; then there is no sum that is too large.
+        self.shift_ns = shift_ns.min(TIME_MAX_NS.saturating_sub(self.latest_ns));
+    }
+
+    /// How far beyond each of its frames those of the batch will lie that its reader has next, if they
+    /// follow these in memory and lie as close together; else 0.
+    fn next_batch_beyond(&self) -> usize {
+        let (Some(first), Some(last)) = (self.filled().first(), self.filled().last()) else {
+            return 0;
+        };
+        let distance = last.offset.saturating_sub(first.offset) as usize;
+        let close = distance <= self.len * NEXT_BATCH_DISTANCE_MAX;
+        // In the order of a recording's frames, the next ones lie in a piece of memory of their own.
+        let follow = self.shared.is_none() && first.memory == last.memory;
+        if close && follow { (distance + last.cap_len as usize) * self.next_turn } else { 0 }
     }
 
     fn filled(&self) -> &[Slot] {
-        self.slots.get(..self.len).unwrap_or_default()
+        match &self.shared {
+            Some((slots, first)) => slots.get(*first..*first + self.len).unwrap_or_default(),
+            None => self.slots.get(..self.len).unwrap_or_default(),
+        }
     }
 
     /// All bytes of one of its pieces of memory.
@@ -170,9 +228,27 @@ impl Batch {
         self.slots.get_mut(self.len..).unwrap_or_default()
     }
 
-    /// Counts `frames` slots, written through [`Self::free`], as filled.
-    pub(super) fn commit(&mut self, frames: usize) {
+    /// Counts `frames` slots, written through [`Self::free`], as filled; the latest of them is of
+    /// `latest_ns`.
+    pub(super) fn commit(&mut self, frames: usize, latest_ns: u64) {
         self.len = (self.len + frames).min(self.slots.len());
+        self.latest_ns = self.latest_ns.max(latest_ns);
+    }
+
+    /// Holds `frames` that a recording has descriptors of, from `first` of `slots` on, instead of any of
+    /// its own; all lie in `memory`, and the latest of them is of `latest_ns`.
+    pub(super) fn share(
+        &mut self,
+        (slots, first): (&Arc<[Slot]>, usize),
+        frames: usize,
+        latest_ns: u64,
+        memory: &Arc<Memory>,
+    ) {
+        debug_assert!(self.is_empty(), "a batch's descriptors are its own or shared");
+        self.shared = Some((Arc::clone(slots), first));
+        self.len = frames;
+        self.latest_ns = latest_ns;
+        self.hold(memory);
     }
 
     /// The index that the next piece of memory will have; `None` when there is no index left.
@@ -195,30 +271,37 @@ impl Batch {
 /// The frames of a [`Batch`], in order.
 ///
 /// Where the frames lie far apart, reading their headers is one wait for memory after the other, so
-/// each is asked for some frames ahead.
+/// each is asked for some frames ahead. Where they lie close together, those of the next batch are
+/// fetched meanwhile, a few bytes a frame: the walk over their records, which does little else, would
+/// wait for all of them (of 66 ns a packet of 60 bytes that came to 4).
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     batch: &'a Batch,
-    next: usize,
+    slots: slice::Iter<'a, Slot>,
+    /// What is to be asked for next.
+    ahead: slice::Iter<'a, Slot>,
     /// The piece of memory that the last frame lay in, and its number: nearly always the next one's.
     held: (u16, &'a [u8]),
+    /// As [`Batch::next_batch_beyond`] says.
+    beyond: usize,
 }
 
 impl Frames<'_> {
-    /// Asks for the headers of the frame at `index`, if there is one.
+    /// Asks for the headers of a frame.
     #[inline(always)]
-    fn ask_for(&self, index: usize) {
-        if let Some(slot) = self.batch.filled().get(index) {
-            let memory = if slot.memory == self.held.0 {
-                self.held.1
-            } else {
-                self.batch.memory(slot.memory)
-            };
-            let address = memory.as_ptr().wrapping_add(slot.offset as usize);
-            prefetch::line(address);
-            // The same line again for a short frame: what length comes next cannot be predicted.
-            let behind = usize::from(slot.cap_len as usize > LINE) * LINE;
-            prefetch::line(address.wrapping_add(behind));
+    fn ask_for(&self, slot: &Slot) {
+        prefetch::line(ptr::from_ref(slot).cast::<u8>().wrapping_add(SLOTS_AHEAD_BYTES));
+        let memory =
+            if slot.memory == self.held.0 { self.held.1 } else { self.batch.memory(slot.memory) };
+        let address = memory.as_ptr().wrapping_add(slot.offset as usize);
+        prefetch::line(address);
+        // The same line again for a short frame: what length comes next cannot be predicted.
+        let behind = usize::from(slot.cap_len as usize > LINE) * LINE;
+        prefetch::line(address.wrapping_add(behind));
+        if self.beyond > 0 {
+            let next_batch = address.wrapping_add(self.beyond);
+            prefetch::line_for_later(next_batch);
+            prefetch::line_for_later(next_batch.wrapping_add(LINE));
         }
     }
 }
@@ -228,19 +311,43 @@ impl<'a> Iterator for Frames<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Frame<'a>> {
-        let slot = self.batch.filled().get(self.next)?;
+        let slot = self.slots.next()?;
         if slot.memory != self.held.0 {
             self.held = (slot.memory, self.batch.memory(slot.memory));
         }
-        self.ask_for(self.next + FRAMES_AHEAD);
-        self.next += 1;
-        Some(slot.frame(self.held.1))
+        if let Some(ahead) = self.ahead.next() {
+            self.ask_for(ahead);
+        }
+        Some(slot.frame(self.held.1, self.batch.shift_ns))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.batch.len - self.next;
-        (left, Some(left))
+        self.slots.size_hint()
     }
 }
 
 impl ExactSizeIterator for Frames<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::TIME_MAX_NS;
+    use super::{Batch, Slot};
+
+    #[test]
+    fn frames_come_later_by_what_was_asked_but_never_later_than_times_go() {
+        for (shift_ns, times) in
+            [(0, [5, 9]), (100, [105, 109]), (u64::MAX, [TIME_MAX_NS - 4, TIME_MAX_NS])]
+        {
+            let mut batch = Batch::new(2);
+            for (slot, time_ns) in batch.free().iter_mut().zip([5, 9]) {
+                *slot = Slot { time_ns, ..Slot::default() };
+            }
+            batch.commit(2, 9);
+            batch.postpone(shift_ns, 7);
+            assert!(batch.frames().map(|frame| frame.time_ns).eq(times), "{shift_ns}");
+            assert_eq!((batch.latest_ns(), batch.first_number()), (Some(times[1]), 8));
+            batch.clear();
+            assert_eq!(batch.latest_ns(), None);
+        }
+    }
+}

@@ -36,9 +36,9 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Looks at the next packets.
+    /// Looks at the next packets; says what the latest of their times is, 0 for none.
     #[inline]
-    pub(super) fn watch(&mut self, slots: &[Slot]) {
+    pub(super) fn watch(&mut self, slots: &[Slot]) -> u64 {
         // Nearly always each is as late as the one before, and then none of them is odd. No jump for
         // each of them: that costs more than to look at all.
         let (mut last_ns, mut in_order) = (self.last_ns.max(1), true);
@@ -46,16 +46,18 @@ impl Times {
             in_order &= slot.time_ns >= last_ns;
             last_ns = slot.time_ns;
         }
-        if in_order {
-            self.last_ns = slots.last().map_or(self.last_ns, |slot| slot.time_ns);
-        } else {
-            self.watch_each(slots);
+        if !in_order {
+            return self.watch_each(slots);
         }
+        self.last_ns = slots.last().map_or(self.last_ns, |slot| slot.time_ns);
+        slots.last().map_or(0, |slot| slot.time_ns)
     }
 
     #[cold]
-    fn watch_each(&mut self, slots: &[Slot]) {
+    fn watch_each(&mut self, slots: &[Slot]) -> u64 {
+        let mut latest_ns = 0;
         for slot in slots {
+            latest_ns = latest_ns.max(slot.time_ns);
             // No recorder was at work in the first nanosecond of 1970.
             if slot.time_ns == 0 {
                 self.zeros += 1;
@@ -66,6 +68,7 @@ impl Times {
             self.step_back_ns = self.step_back_ns.max(step_ns);
             self.last_ns = slot.time_ns;
         }
+        latest_ns
     }
 
     /// What was seen, of an input of whose packets `borrowed` have the time of the one before them
@@ -203,8 +206,9 @@ mod tests {
             let slots: Vec<Slot> =
                 times.iter().map(|&time_ns| Slot { time_ns, ..Slot::default() }).collect();
             let (mut together, mut each) = (Times::default(), Times::default());
-            slots.chunks(piece).for_each(|slots| together.watch(slots));
-            each.watch_each(&slots);
+            let latest_ns = slots.chunks(piece).map(|slots| together.watch(slots)).max();
+            prop_assert_eq!(latest_ns, times.iter().copied().max());
+            prop_assert_eq!(each.watch_each(&slots), latest_ns.unwrap_or(0));
             prop_assert_eq!(together.counts(0), each.counts(0));
         }
     }

@@ -4,7 +4,7 @@ use super::batch::{Batch, Slot};
 use super::error::{Damage, SourceError};
 use super::memory::{Buffer, Memory};
 use super::rotate::{Rotation, Spots};
-use super::{Fill, Source, period};
+use super::{Fill, Source, line_bytes, period};
 use resetscope_core::flow::prefetch::LINE;
 use std::sync::{Arc, Mutex};
 
@@ -39,11 +39,47 @@ pub enum RecordingError {
 /// Frames that lie in one piece of memory.
 pub(super) struct Chunk {
     pub(super) memory: Arc<Memory>,
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: Arc<[Slot]>,
+    /// No frame is of an earlier time than the one before it.
+    in_order: bool,
+    /// Bytes that all its frames take on an Ethernet line.
+    line_bytes: u64,
     /// Where each frame is changed; empty when none is.
     pub(super) spots: Vec<Spots>,
     /// How often all chunks had been through when this one was changed last.
     pub(super) lap: u64,
+}
+
+impl Chunk {
+    /// How many of up to `most` frames from `first` on come before the first one of `limit_ns` or later,
+    /// and the latest of their times, 0 for none.
+    pub(super) fn before(&self, first: usize, most: usize, limit_ns: u64) -> (usize, u64) {
+        let slots = self.slots.get(first..).unwrap_or_default();
+        let slots = slots.get(..most).unwrap_or(slots);
+        let early = |slot: &Slot| slot.time_ns < limit_ns;
+        if self.in_order {
+            let frames = slots.partition_point(early);
+            (frames, slots.get(..frames).and_then(<[_]>::last).map_or(0, |slot| slot.time_ns))
+        } else {
+            let times = slots.iter().take_while(|slot| early(slot)).map(|slot| slot.time_ns);
+            times.fold((0, 0), |(frames, latest_ns), time_ns| (frames + 1, time_ns.max(latest_ns)))
+        }
+    }
+}
+
+impl Chunk {
+    /// Bytes that `frames` from `first` on take on an Ethernet line.
+    pub(super) fn line_bytes(&self, first: usize, frames: usize) -> u64 {
+        if frames == self.slots.len() {
+            // Nearly always: then the descriptors need not be read for this.
+            return self.line_bytes;
+        }
+        sum_line_bytes(self.slots.get(first..first + frames).unwrap_or_default())
+    }
+}
+
+fn sum_line_bytes(slots: &[Slot]) -> u64 {
+    slots.iter().map(|slot| line_bytes(slot.wire_len)).sum()
 }
 
 /// A capture in memory. Clones are handles to the same memory.
@@ -162,14 +198,16 @@ impl Builder {
         data.shrink_to_fit();
         self.chunks.push(Chunk {
             memory: Arc::new(Memory::Buffer(Buffer::lasting(data))),
-            slots: std::mem::take(&mut self.open),
+            in_order: self.open.is_sorted_by_key(|slot| slot.time_ns),
+            line_bytes: sum_line_bytes(&self.open),
+            slots: std::mem::take(&mut self.open).into(),
             spots: std::mem::take(&mut self.spots),
             lap: 0,
         });
     }
 
     fn slots(&self) -> impl Iterator<Item = &Slot> {
-        self.chunks.iter().flat_map(|chunk| &chunk.slots).chain(&self.open)
+        self.chunks.iter().flat_map(|chunk| &*chunk.slots).chain(&self.open)
     }
 
     /// The chunks of everything added, `copies` times in a row, each copy `period_ns` later and

@@ -1,6 +1,6 @@
 //! A recording as a source that plays it again and again, time going on from loop to loop.
 
-use super::batch::{Batch, Slot};
+use super::batch::Batch;
 use super::memory::{Buffer, Memory};
 use super::prefetch::{AHEAD_BYTES, prefetch};
 use super::recording::{CHUNK_FRAMES, Chunk, Recording};
@@ -66,30 +66,27 @@ impl Replay {
         self.played.rotate_ns.fetch_add(spent, Ordering::Relaxed);
     }
 
-    /// Hands out what is left of one chunk, and says whether a frame at the limit ended that.
+    /// Hands out what is left of one chunk, as far as the batch takes it, and says whether a frame at the
+    /// limit ended that.
     fn play(&mut self, chunk: &mut Chunk, batch: &mut Batch, until_ns: u64) -> bool {
         self.rotate(chunk, self.cursor);
-        let Some(memory) = batch.next_memory() else { return false };
         let shift_ns = self.shift_ns(self.cursor.lap);
+        let limit_ns = match until_ns {
+            u64::MAX => u64::MAX,
+            _ => until_ns.saturating_sub(shift_ns),
+        };
+        let first = self.cursor.slot;
         let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
-        let slots = chunk.slots.get(self.cursor.slot..).unwrap_or_default();
-        let (mut frames, mut at_limit) = (0, false);
-        for (to, slot) in batch.free().iter_mut().zip(slots).take(left) {
-            let time_ns = slot.time_ns.saturating_add(shift_ns).min(TIME_MAX_NS);
-            if time_ns >= until_ns {
-                at_limit = true;
-                break;
-            }
-            *to = Slot { time_ns, memory, ..*slot };
-            frames += 1;
-        }
+        let most = chunk.slots.len().saturating_sub(first).min(batch.capacity()).min(left);
+        let (frames, latest_ns) = chunk.before(first, most, limit_ns);
         if frames > 0 {
-            batch.commit(frames);
-            batch.hold(&chunk.memory);
+            batch.share((&chunk.slots, first), frames, latest_ns, &chunk.memory);
+            batch.postpone(shift_ns, 0);
+            self.played.line_bytes.fetch_add(chunk.line_bytes(first, frames), Ordering::Relaxed);
         }
         self.position += frames as u64;
         self.cursor.slot += frames;
-        at_limit
+        frames < most
     }
 
     /// Goes on to the next chunk when one is through.
@@ -106,18 +103,15 @@ impl Replay {
     }
 
     fn fill_from(&mut self, chunks: &mut [Chunk], batch: &mut Batch, until_ns: u64) -> Fill {
-        while self.position < self.end && batch.len() < batch.capacity() {
-            let Some(chunk) = chunks.get_mut(self.cursor.chunk) else { break };
-            let before = self.position;
-            if self.play(chunk, batch, until_ns) {
-                return Fill::Boundary;
-            }
-            self.step(chunks);
-            if self.position == before {
-                break;
-            }
+        if self.position == self.end {
+            return Fill::End;
         }
-        if batch.is_empty() { Fill::End } else { Fill::Frames }
+        let Some(chunk) = chunks.get_mut(self.cursor.chunk) else { return Fill::End };
+        if self.play(chunk, batch, until_ns) {
+            return Fill::Boundary;
+        }
+        self.step(chunks);
+        Fill::Frames
     }
 }
 
@@ -147,7 +141,6 @@ impl Source for Replay {
         batch.restart(self.position + 1);
         let chunks = Arc::clone(&self.recording.chunks);
         let filled = self.fill_from(&mut lock(&chunks), batch, until_ns);
-        self.played.line_bytes.fetch_add(batch.bytes_on_line(), Ordering::Relaxed);
         Ok(filled)
     }
 

@@ -15,6 +15,7 @@
 //! ```
 
 use crate::docket::{Docket, Outbox};
+use crate::flow::prefetch;
 use crate::flow::table::{FlowTable, NoMemory, Region, Slot};
 use crate::frame::Frame;
 use crate::interval::histogram::Histograms;
@@ -66,6 +67,9 @@ pub const fn owner_of(shard: usize, workers: usize) -> usize {
 /// the division by the number of workers would cost more.
 type Places = [u8; SHARDS];
 
+/// How many segments ahead those that another core wrote are asked for.
+const SEGMENTS_AHEAD: usize = 16;
+
 /// The engine of one core. It owns every `workers`-th shard.
 pub struct Engine {
     shards: Vec<Shard>,
@@ -76,7 +80,8 @@ pub struct Engine {
     sightings: Vec<Sighting>,
     recorder: Recorder,
     burst: Box<[Segment; BURST]>,
-    hints: Box<[Hint; BURST]>,
+    /// Those of the burst that is taken, and of the one behind it.
+    hints: Box<[[Hint; BURST]; 2]>,
     texts: RstTexts,
 }
 
@@ -109,7 +114,7 @@ impl Engine {
             sightings: Vec::with_capacity(config.events),
             recorder: Recorder::default(),
             burst: Box::new([Segment::default(); BURST]),
-            hints: Box::new([Hint::default(); BURST]),
+            hints: Box::new([[Hint::default(); BURST]; 2]),
             texts: RstTexts::new(TEXTS),
         })
     }
@@ -118,8 +123,9 @@ impl Engine {
     /// own all shards.
     pub fn push<'a>(&mut self, frames: impl IntoIterator<Item = Frame<'a>>, first_frame: u64) {
         debug_assert_eq!(self.workers, 1, "other workers' flows would be lost");
-        let (mut used, mut received, mut bytes) = (0, 0, 0);
-        for (number, frame) in (first_frame..).zip(frames) {
+        let (mut used, mut received, mut bytes) = (0, 0_u32, 0_u64);
+        for frame in frames {
+            let number = first_frame.wrapping_add(received.into());
             received += 1;
             bytes += u64::from(frame.wire_len);
             let Some(segment) = self.burst.get_mut(used) else { break };
@@ -127,12 +133,8 @@ impl Engine {
                 Ok(()) => {
                     segment.frame = number;
                     // This engine has all shards: each is in its own place.
-                    let place = shard_of(segment.hash);
-                    if let (Some(shard), Some(hint)) =
-                        (self.shards.get(place), self.hints.get_mut(used))
-                    {
-                        let slot = shard.table().prefetch_bucket(segment.hash);
-                        *hint = Hint { place: place as u32, slot };
+                    if let Some(hint) = self.hints[0].get_mut(used) {
+                        *hint = ask_for(&self.shards, shard_of(segment.hash), segment.hash);
                     }
                     used += 1;
                 }
@@ -144,7 +146,7 @@ impl Engine {
             }
         }
         self.process_burst(used);
-        self.interval.frames.receive(received, bytes);
+        self.interval.frames.receive(received.into(), bytes);
     }
 
     fn process_burst(&mut self, used: usize) {
@@ -155,7 +157,8 @@ impl Engine {
             recorder: &mut self.recorder,
         };
         let burst = self.burst.get(..used).unwrap_or_default();
-        take_burst(&mut self.shards, burst, &mut self.hints, &self.texts, &mut report);
+        let hints = &mut self.hints[0];
+        take_burst(&mut self.shards, burst, hints, &self.texts, &mut report, |_, _| ());
         self.texts.clear();
     }
 
@@ -167,15 +170,27 @@ impl Engine {
             sightings: &mut self.sightings,
             recorder: &mut self.recorder,
         };
-        for burst in segments.chunks(BURST) {
-            for (segment, hint) in burst.iter().zip(self.hints.iter_mut()) {
-                let place = self.places.get(shard_of(segment.hash)).map_or(u8::MAX, |at| *at);
-                hint.place = place.into();
-                if let Some(shard) = self.shards.get(usize::from(place)) {
-                    hint.slot = shard.table().prefetch_bucket(segment.hash);
+        let (shards, places) = (&mut self.shards, &self.places);
+        let find = |shards: &[Shard], hash: u64| {
+            let place = places.get(shard_of(hash)).map_or(u8::MAX, |at| *at);
+            ask_for(shards, place.into(), hash)
+        };
+        let [mut hints, mut next_hints] = self.hints.each_mut();
+        let mut bursts = segments.chunks(BURST);
+        let mut burst = bursts.next().unwrap_or_default();
+        for (segment, hint) in burst.iter().zip(hints.iter_mut()) {
+            *hint = find(shards, segment.hash);
+        }
+        while !burst.is_empty() {
+            let next = bursts.next().unwrap_or_default();
+            take_burst(shards, burst, hints, texts, &mut report, |shards, nth| {
+                if let (Some(segment), Some(hint)) = (next.get(nth), next_hints.get_mut(nth)) {
+                    prefetch::value_behind(segment, SEGMENTS_AHEAD);
+                    *hint = find(shards, segment.hash);
                 }
-            }
-            take_burst(&mut self.shards, burst, &mut self.hints, texts, &mut report);
+            });
+            burst = next;
+            std::mem::swap(&mut hints, &mut next_hints);
         }
     }
 
@@ -294,9 +309,16 @@ struct Hint {
     slot: Slot,
 }
 
+/// Asks for the bucket of a hash in the shard at `place`.
+#[inline(always)]
+fn ask_for(shards: &[Shard], place: usize, hash: u64) -> Hint {
+    let slot = shards.get(place).map(|shard| shard.table().prefetch_bucket(hash));
+    Hint { place: place as u32, slot: slot.unwrap_or_default() }
+}
+
 /// Takes one burst through the tables, after the lines of all its buckets have been asked for (which
 /// gave `hints`), in two passes, so that the memory of all its flows is on its way before the first of
-/// them is touched.
+/// them is touched. `meanwhile` is called before each segment is taken, with the number of it.
 #[inline]
 fn take_burst(
     shards: &mut [Shard],
@@ -304,6 +326,7 @@ fn take_burst(
     hints: &mut [Hint; BURST],
     texts: &RstTexts,
     report: &mut Report<'_>,
+    mut meanwhile: impl FnMut(&[Shard], usize),
 ) {
     for (segment, hint) in burst.iter().zip(hints.iter_mut()) {
         if let Some(shard) = shards.get(hint.place as usize) {
@@ -312,7 +335,8 @@ fn take_burst(
         }
     }
     let mut steady = 0;
-    for (segment, hint) in burst.iter().zip(hints.iter()) {
+    for (nth, (segment, hint)) in burst.iter().zip(hints.iter()).enumerate() {
+        meanwhile(shards, nth);
         if let Some(shard) = shards.get_mut(hint.place as usize) {
             if shard.take_steady(segment, hint.slot) {
                 steady += 1;

@@ -146,6 +146,11 @@ impl Desk {
         self.worker
     }
 
+    /// How many workers there are.
+    pub const fn workers(&self) -> usize {
+        self.out.len()
+    }
+
     /// Whether a whole batch could be sent now.
     pub fn can_send(&self) -> bool {
         self.out.iter().all(|queue| !queue.is_full())

@@ -166,7 +166,7 @@ pub fn run_together(
     collector: Sender<Message>,
 ) {
     let mut reporter = Reporter { worker: desk.worker(), seq: 0, collector, pool: Pool::default() };
-    let mut batch = Batch::new(BATCH_FRAMES);
+    let mut batch = Batch::for_one_of(desk.workers(), BATCH_FRAMES);
     let backoff = Backoff::new();
     loop {
         while let Some(parcel) = desk.receive() {

@@ -5,11 +5,15 @@ use super::error::{Damage, SourceError};
 use super::memory::{Buffer, Memory};
 use super::rotate::{Rotation, Spots};
 use super::{Fill, Source, line_bytes, period};
-use resetscope_core::flow::prefetch::LINE;
+use resetscope_core::flow::prefetch::{self, LINE};
 use std::sync::{Arc, Mutex};
 
 /// Frames that share a piece of memory: about those of one batch.
 pub(super) const CHUNK_FRAMES: usize = 1024;
+
+/// Descriptors of the next piece that are asked for while a reader is busy with this one: as many as its
+/// own asking begins with, and what it asks for ahead of that.
+const SLOTS_ASKED_FOR: usize = 96;
 
 /// Shorter captures are laid out several times in a row up to this many frames or bytes, so that a
 /// piece of memory comes again only after all workers have let it go.
@@ -58,7 +62,9 @@ impl Chunk {
         let slots = slots.get(..most).unwrap_or(slots);
         let early = |slot: &Slot| slot.time_ns < limit_ns;
         if self.in_order {
-            let frames = slots.partition_point(early);
+            // Nearly always all of them do: then no others need be read for this.
+            let all = slots.last().is_some_and(early);
+            let frames = if all { slots.len() } else { slots.partition_point(early) };
             (frames, slots.get(..frames).and_then(<[_]>::last).map_or(0, |slot| slot.time_ns))
         } else {
             let times = slots.iter().take_while(|slot| early(slot)).map(|slot| slot.time_ns);
@@ -68,6 +74,12 @@ impl Chunk {
 }
 
 impl Chunk {
+    /// Asks for the descriptors that a reader begins with.
+    pub(super) fn ask_for_begin(&self) {
+        let begin = self.slots.get(..SLOTS_ASKED_FOR).unwrap_or(&self.slots);
+        begin.iter().step_by(LINE / size_of::<Slot>()).for_each(prefetch::value);
+    }
+
     /// Bytes that `frames` from `first` on take on an Ethernet line.
     pub(super) fn line_bytes(&self, first: usize, frames: usize) -> u64 {
         if frames == self.slots.len() {

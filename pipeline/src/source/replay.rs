@@ -111,6 +111,9 @@ impl Replay {
             return Fill::Boundary;
         }
         self.step(chunks);
+        if let Some(next) = chunks.get(self.cursor.chunk) {
+            next.ask_for_begin();
+        }
         Fill::Frames
     }
 }

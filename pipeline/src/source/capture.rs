@@ -91,14 +91,16 @@ impl Format {
         }
     }
 
-    /// Sends scouts ahead of a walk from `at` on, where that is worth it.
-    fn scout(&self, scouts: &mut Scouts, bytes: &[u8], at: usize, offset: u64) {
+    /// Sends scouts ahead of a walk over `records` records from `at` on, where that is worth it.
+    fn scout(&self, scouts: &mut Scouts, bytes: &[u8], at: usize, offset: u64, records: usize) {
         match self {
-            Self::Pcap(header) => scouts.ahead(&header.records(bytes, at), bytes, at, offset),
-            Self::Pcapng(sections) if sections.are_big() => {
-                scouts.ahead(&Packets::<true>, bytes, at, offset);
+            Self::Pcap(header) => {
+                scouts.ahead(&header.records(bytes, at), bytes, at, offset, records);
             }
-            Self::Pcapng(_) => scouts.ahead(&Packets::<false>, bytes, at, offset),
+            Self::Pcapng(sections) if sections.are_big() => {
+                scouts.ahead(&Packets::<true>, bytes, at, offset, records);
+            }
+            Self::Pcapng(_) => scouts.ahead(&Packets::<false>, bytes, at, offset, records),
         }
     }
 
@@ -177,7 +179,8 @@ impl Capture {
             let held = self.held.filter(|(when, _)| *when == turn).map(|(_, index)| index);
             let Some(memory) = held.or_else(|| batch.next_memory()) else { return Ran::Later };
             let (bytes, at) = (self.window.bytes(), self.window.at());
-            self.format.scout(&mut self.scouts, bytes, at, self.window.offset());
+            let records = batch.free().len();
+            self.format.scout(&mut self.scouts, bytes, at, self.window.offset(), records);
             let room = Room { slots: batch.free(), memory, limit_ns, scouted: self.scouts.run() };
             let walked = self.format.walk(bytes, at, room);
             self.scouts.note(walked.at - at, walked.frames);

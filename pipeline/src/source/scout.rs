@@ -13,10 +13,6 @@ use std::hint::black_box;
 /// Scouts at a time; about as many loads as a core has under way at once.
 const SCOUTS: usize = 8;
 
-/// Bytes that one call scouts. Of records worth it, what the walk needs stays well within a
-/// second-level cache.
-const STRETCH_BYTES: usize = 1 << 20;
-
 /// Mean length of records from which it is worth it, in bytes.
 const RECORD_BYTES_MIN: usize = 256;
 
@@ -32,7 +28,7 @@ pub(super) trait Chain {
 /// How far the scouts have been, and whether they are needed.
 #[derive(Debug, Default)]
 pub(super) struct Scouts {
-    /// Offset in the input up to which they have been.
+    /// Offset in the input up to which they have been: probably the begin of a record.
     until: u64,
     /// Mean length of the last records, in bytes.
     record_bytes: usize,
@@ -51,19 +47,32 @@ impl Scouts {
         }
     }
 
-    /// Runs ahead of the record at `at`, which is at `offset` of the input, unless that was done.
-    pub(super) fn ahead(&mut self, chain: &impl Chain, bytes: &[u8], at: usize, offset: u64) {
-        if !self.run() || offset < self.until {
+    /// Runs ahead of a walk over `records` records from the one at `at` on, which is at `offset` of the
+    /// input, as far as that was not done.
+    ///
+    /// They run half as far again: so a walk that is cut short again and again does not send them out each
+    /// time. What a walk needs of that many records stays within a second-level cache.
+    pub(super) fn ahead(
+        &mut self,
+        chain: &impl Chain,
+        bytes: &[u8],
+        at: usize,
+        offset: u64,
+        records: usize,
+    ) {
+        let walk = records.saturating_mul(self.record_bytes);
+        let done = usize::try_from(self.until.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if !self.run() || done >= walk.min(bytes.len() - at.min(bytes.len())) {
             return;
         }
-        let end = bytes.len().min(at.saturating_add(STRETCH_BYTES));
-        let len = end.saturating_sub(at);
-        self.until = offset.saturating_add(len as u64);
-        let piece = len / SCOUTS;
+        let end = bytes.len().min(at.saturating_add(walk).saturating_add(walk / 2));
+        let begin = at + done;
+        let piece = end.saturating_sub(begin) / SCOUTS;
         let mut scouts: [(usize, usize); SCOUTS] = std::array::from_fn(|number| {
-            let begin = at + number * piece;
-            let found = if number == 0 { Some(at) } else { find(chain, bytes, begin) };
-            (found.unwrap_or(end), begin + piece)
+            let from = begin + number * piece;
+            let to = if number + 1 == SCOUTS { end } else { from + piece };
+            let found = if number == 0 { Some(from) } else { find(chain, bytes, from) };
+            (found.unwrap_or(to), to)
         });
         let mut busy = true;
         while busy {
@@ -75,7 +84,8 @@ impl Scouts {
                 }
             }
         }
-        black_box(scouts);
+        let [.., (last, _)] = black_box(scouts);
+        self.until = offset.saturating_add((last - at) as u64);
     }
 }
 
@@ -110,17 +120,18 @@ mod tests {
         }
     }
 
-    /// Where scouts that run ahead of `at` look for records, if records are of `mean` bytes.
+    /// Records of one walk.
+    const WALK: usize = 1_024;
+
+    /// Where scouts that run ahead of a walk from `at` on look for records, if records are of `mean` bytes.
     fn asked(chain: impl Chain, bytes: &[u8], at: usize, mean: usize) -> Vec<usize> {
         let (watched, mut scouts) = (Watched(chain, RefCell::default()), Scouts::default());
         scouts.note(mean, 1);
-        scouts.ahead(&watched, bytes, at, at as u64);
+        scouts.ahead(&watched, bytes, at, at as u64, WALK);
         let asked = watched.1.take();
-        // What was scouted is not scouted again.
-        let len = (bytes.len() - at).min(STRETCH_BYTES);
-        for offset in [at, (at + len).saturating_sub(1)].into_iter().filter(|_| len > 0) {
-            scouts.ahead(&watched, bytes, at, offset as u64);
-        }
+        // What was scouted is not scouted again, by this walk or one that is through sooner.
+        scouts.ahead(&watched, bytes, at, at as u64, WALK);
+        scouts.ahead(&watched, bytes, at, at as u64, WALK / 2);
         assert_eq!(watched.1.take(), [0; 0]);
         asked
     }
@@ -181,7 +192,7 @@ mod tests {
             for format in 0..4 {
                 let (bytes, at) = (&captures[format], begins[format][first]);
                 // The last records have too few behind them to be told from anything else.
-                let end = begins[format][lens.len() - 3].min(at + STRETCH_BYTES - SCOUTS);
+                let end = begins[format][lens.len() - 3].min(at + WALK * 700);
                 let mut asked = asked_in_each(bytes, at, 700)[format].clone();
                 asked.sort_unstable();
                 let wanted = begins[format].iter().filter(|begin| (at..end).contains(begin));
@@ -216,6 +227,42 @@ mod tests {
                 prop_assert!(asked.len() <= most, "{} for {} bytes", asked.len(), bytes.len());
                 prop_assert!(asked.iter().all(|place| *place >= at));
             }
+        }
+    }
+
+    #[test]
+    fn walk_after_walk_scouts_have_been_at_every_record_once() {
+        let payload = |number: u32| vec![7; 400 + number as usize * 37 % 1_000];
+        let captured: Vec<Vec<u8>> =
+            (0..3_000).map(|n| records(1_700_000_000 + n, &payload(n))[1].clone()).collect();
+        let bytes = captured.concat();
+        let begins: Vec<usize> = captured
+            .iter()
+            .scan(0, |end, record| Some(std::mem::replace(end, *end + record.len())))
+            .collect();
+        let mut head = [0; 24];
+        head[..5].copy_from_slice(&[0xd4, 0xc3, 0xb2, 0xa1, 2]);
+        head[6] = 4;
+        // Full walks, and some that are cut short.
+        for cut_to in [256, 100, 3] {
+            let chain = Header::parse(&head).unwrap().records(&bytes, 0);
+            let (watched, mut scouts) = (Watched(chain, RefCell::default()), Scouts::default());
+            scouts.note(900, 1);
+            for walk in begins.chunks(cut_to) {
+                scouts.ahead(&watched, &bytes, walk[0], walk[0] as u64, 256);
+            }
+            let mut asked = watched.1.take();
+            asked.sort_unstable();
+            // The last ones have too few behind them to be told from anything else.
+            let sure = &begins[..begins.len() - 5];
+            asked.retain(|at| sure.binary_search(at).is_ok());
+            let times = asked.len() as f64 / sure.len() as f64;
+            asked.dedup();
+            let missed: Vec<_> =
+                sure.iter().filter(|at| asked.binary_search(at).is_err()).collect();
+            assert!(missed.is_empty(), "walks of {cut_to}: {missed:?} of {}", bytes.len());
+            // Each begin of a piece is looked at three times more to know it as one.
+            assert!(times < 1.3, "walks of {cut_to}: {times} times each");
         }
     }
 

@@ -57,6 +57,35 @@ pub fn line_for_later(address: *const u8) {
     let _ = address;
 }
 
+/// Asks for the line at `address` in the nearest cache as this core's alone, to write to it: of what
+/// another core has read, or what has left that cache, the writing would wait.
+///
+/// Otherwise as [`line`].
+#[inline(always)]
+pub fn line_to_own(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: PREFETCHW is a hint that neither faults nor touches registers, flags or the stack.
+    // Processors that do not know it take it for the NOP that its encoding was reserved as.
+    unsafe {
+        core::arch::asm!(
+            "prefetchw [{address}]",
+            address = in(reg) address,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as in `line`.
+    unsafe {
+        core::arch::asm!(
+            "prfm pstl1keep, [{address}]",
+            address = in(reg) address,
+            options(readonly, nostack, preserves_flags)
+        );
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = address;
+}
+
 /// Asks for all lines of `value`.
 #[inline(always)]
 pub fn value<T>(value: &T) {
@@ -69,4 +98,11 @@ pub fn value<T>(value: &T) {
 pub fn value_behind<T>(value: &T, distance: usize) {
     let start = std::ptr::from_ref(value).wrapping_add(distance).cast::<u8>();
     (0..size_of::<T>()).step_by(LINE).for_each(|at| line(start.wrapping_add(at)));
+}
+
+/// As [`value_behind`], for a row that is being written: see [`line_to_own`].
+#[inline(always)]
+pub fn value_to_own_behind<T>(value: &T, distance: usize) {
+    let start = std::ptr::from_ref(value).wrapping_add(distance).cast::<u8>();
+    (0..size_of::<T>()).step_by(LINE).for_each(|at| line_to_own(start.wrapping_add(at)));
 }

@@ -1,6 +1,11 @@
 //! Segments on their way to the worker that owns their shards.
 
+use resetscope_core::flow::prefetch;
 use resetscope_core::segment::{RstTexts, Segment};
+
+/// How many segments ahead those that will be written are asked for: a load does not stay in the nearest
+/// cache, and another core may have read it.
+const SEGMENTS_AHEAD: usize = 4;
 
 /// Segments, with the texts that their RSTs carried.
 pub(crate) struct Load {
@@ -26,7 +31,9 @@ impl Load {
         }
         let at = self.filled.min(self.room.len() - 1);
         self.filled += 1;
-        (&mut self.room[at], &mut self.texts)
+        let segment = &mut self.room[at];
+        prefetch::value_to_own_behind(segment, SEGMENTS_AHEAD);
+        (segment, &mut self.texts)
     }
 
     #[cold]

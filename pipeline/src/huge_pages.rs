@@ -31,9 +31,9 @@ pub fn advise(engine: &Engine) {
     let _ = unsafe { madvise(region.start.cast_mut().cast(), region.len, Advice::LinuxHugepage) };
 }
 
-/// Asks the kernel not to put an engine's tables on huge pages, as the allocator asks it to do with
-/// all large memory: a short capture uses little of them, and clearing all of it would take longer
-/// than reading the capture, let alone the memory.
+/// Asks the kernel not to put an engine's tables on huge pages, as some systems do unasked: a short
+/// capture uses little of them, and clearing all of it would take longer than reading the capture, let
+/// alone the memory.
 pub fn decline(engine: &Engine) {
     let Some(region) = engine.memory() else { return };
     // SAFETY: as above.

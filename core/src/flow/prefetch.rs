@@ -35,7 +35,7 @@ pub fn line(address: *const u8) {
 /// Asks for the line at `address` in the second cache only: for what is needed some microseconds from
 /// now, so that it neither waits in the nearest cache's few places nor takes one.
 ///
-/// Otherwise as [`line`].
+/// Otherwise as [`line()`].
 #[inline(always)]
 pub fn line_for_later(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
@@ -60,7 +60,7 @@ pub fn line_for_later(address: *const u8) {
 /// Asks for the line at `address` in the nearest cache as this core's alone, to write to it: of what
 /// another core has read, or what has left that cache, the writing would wait.
 ///
-/// Otherwise as [`line`].
+/// Otherwise as [`line()`].
 #[inline(always)]
 pub fn line_to_own(address: *const u8) {
     #[cfg(target_arch = "x86_64")]

@@ -138,6 +138,43 @@ fn connections_that_end_together_are_counted_together() {
 }
 
 #[test]
+fn days_of_silence_of_one_side_are_no_packet_that_just_came() {
+    // Times of 40 bits cannot tell 6.4 days from none, so long as the other side was heard of meanwhile.
+    const DAY: u64 = 86_400 * S;
+    for (silent_days, idle, cohort) in [
+        (1, S, Some(5)),
+        (6, DAY / 2, Some(5)),
+        // The side that is not silent was heard of a moment ago.
+        (1, 20 * MS, None),
+        (6, 20 * MS, None),
+    ] {
+        let mut tape = Tape::new();
+        let talks: Vec<usize> = (0..5)
+            .map(|_| {
+                let talk = tape.sibling();
+                tape.established();
+                talk
+            })
+            .collect();
+        tape.step_us = 0;
+        for _ in 0..silent_days {
+            tape.wait(DAY);
+            for talk in &talks {
+                tape.on(*talk).client().data(10);
+            }
+        }
+        tape.wait(idle);
+        for talk in talks {
+            tape.on(talk).server().active();
+        }
+        let events = play(&tape, &PLAIN).events;
+        assert_eq!(events.len(), 5);
+        let told = events[0].evidence.get(Fact::CohortN);
+        assert_eq!(told, cohort, "{silent_days} days, {idle} us");
+    }
+}
+
+#[test]
 fn a_refusal_shows_what_it_was_compared_with() {
     // Who refuses is two hops nearer than the service, and much quicker.
     let mut tape = Tape::new();

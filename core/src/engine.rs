@@ -123,9 +123,9 @@ impl Engine {
     /// own all shards.
     pub fn push<'a>(&mut self, frames: impl IntoIterator<Item = Frame<'a>>, first_frame: u64) {
         debug_assert_eq!(self.workers, 1, "other workers' flows would be lost");
-        let (mut used, mut received, mut bytes) = (0, 0_u32, 0_u64);
+        let (mut used, mut received, mut bytes) = (0, 0_u64, 0_u64);
         for frame in frames {
-            let number = first_frame.wrapping_add(received.into());
+            let number = first_frame.wrapping_add(received);
             received += 1;
             bytes += u64::from(frame.wire_len);
             let Some(segment) = self.burst.get_mut(used) else { break };
@@ -146,7 +146,7 @@ impl Engine {
             }
         }
         self.process_burst(used);
-        self.interval.frames.receive(received.into(), bytes);
+        self.interval.frames.receive(received, bytes);
     }
 
     fn process_burst(&mut self, used: usize) {

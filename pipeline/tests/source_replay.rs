@@ -46,7 +46,11 @@ fn take(source: &mut dyn Source, frames: usize, capacity: usize, step_ns: u64) -
         }
         match filled {
             Fill::Frames => assert!(!batch.is_empty()),
-            Fill::Boundary => until_ns = source.peek_time().unwrap() + step_ns,
+            Fill::Boundary => {
+                let next_ns = source.peek_time().unwrap();
+                assert!(next_ns >= until_ns, "stopped at {next_ns}, before {until_ns}");
+                until_ns = next_ns + step_ns;
+            }
             Fill::End => break,
         }
     }
@@ -98,6 +102,34 @@ fn time_and_numbers_go_on_from_loop_to_loop() {
             // At least those that were taken; each of 54 bytes is padded to 60 and given 24 more.
             let line_bytes = played.line_bytes.load(Ordering::Relaxed);
             assert!(line_bytes >= all.len() as u64 * 84 && line_bytes.is_multiple_of(84));
+        }
+    }
+}
+
+#[test]
+fn as_late_as_times_go_nothing_stands_still() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture");
+    // So many years in a loop, or in a copy of so short a capture, that a few are all there is; and
+    // no boundary to stop at.
+    let seen = [0, 3_000_000_000, 2_500_000_000]
+        .map(|seconds| Tcp { flags: SYN, ..Tcp::default() }.frame(seconds * 1_000_000_000));
+    std::fs::write(&path, pcap(Order::Little, Flavour::Nano, &seen)).unwrap();
+    let (memory, _) = replay(&seen, Rotation::None, LONG);
+    let files = Reopened::open(vec![path], Options::default(), LONG, Arc::default()).unwrap();
+    let period_ns = 3_000_000_000 * 1_000_000_000 / 3 * 4;
+    let sources: [Box<dyn Source>; 2] = [Box::new(memory), Box::new(files)];
+    for mut source in sources {
+        let (mut batch, mut index) = (Batch::new(1_024), 0_u64);
+        while index < 200_000 {
+            assert_eq!(source.fill(&mut batch, u64::MAX).unwrap(), Fill::Frames);
+            for frame in batch.frames() {
+                let shift_ns = (index / 3).saturating_mul(period_ns);
+                let recorded_ns = seen[index as usize % 3].time_ns;
+                let wanted_ns = recorded_ns.saturating_add(shift_ns).min(u64::MAX - 1);
+                assert_eq!(frame.time_ns, wanted_ns, "frame {index}");
+                index += 1;
+            }
         }
     }
 }

@@ -65,7 +65,8 @@ pub fn line_for_later(address: *const u8) {
 pub fn line_to_own(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: PREFETCHW is a hint that neither faults nor touches registers, flags or the stack.
-    // Processors that do not know it take it for the NOP that its encoding was reserved as.
+    // Processors that do not know it (some before 2014) take it for the NOP that its encoding is
+    // reserved as.
     unsafe {
         core::arch::asm!(
             "prefetchw [{address}]",

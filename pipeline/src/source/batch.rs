@@ -34,10 +34,16 @@ impl Slot {
         Frame {
             bytes,
             wire_len: self.wire_len,
-            time_ns: self.time_ns + shift_ns,
+            time_ns: later(self.time_ns, shift_ns),
             link: LinkType(self.link),
         }
     }
+}
+
+/// `shift_ns` after `time_ns`, as far as times go.
+#[inline(always)]
+pub(super) fn later(time_ns: u64, shift_ns: u64) -> u64 {
+    time_ns.saturating_add(shift_ns).min(TIME_MAX_NS)
 }
 
 /// The bytes of a descriptor that points outside its memory: there is none such.
@@ -54,6 +60,9 @@ const FRAMES_AHEAD: usize = 16;
 /// How far ahead of the reader descriptors are asked for. Those of a recording are read here for the
 /// first time, a few bytes every now and then: no stream that a processor would see as one.
 const SLOTS_AHEAD_BYTES: usize = 2048;
+
+/// Descriptors that a reader needs before those come that it asks for itself.
+pub(super) const SLOTS_ASKED_FOR: usize = FRAMES_AHEAD + SLOTS_AHEAD_BYTES / size_of::<Slot>();
 
 /// Mean distance of frames, in bytes, up to which what the next batch will need is asked for while this
 /// one is read: two lines for each of these frames cover all of those.
@@ -79,7 +88,8 @@ pub struct Batch {
     memories: Vec<Arc<Memory>>,
     held_bytes: usize,
     first_number: u64,
-    /// Which batch of the source its reader will have next, counted from this one: 1 if it has all.
+    /// Which batch of the source its reader will probably have next, counted from this one: 1 if it has
+    /// all.
     next_turn: usize,
     /// The latest time in the descriptors.
     latest_ns: u64,
@@ -165,7 +175,7 @@ impl Batch {
     /// The latest of its frames' times; `None` when it is empty.
     #[must_use]
     pub fn latest_ns(&self) -> Option<u64> {
-        (self.len > 0).then_some(self.latest_ns + self.shift_ns)
+        (self.len > 0).then(|| later(self.latest_ns, self.shift_ns))
     }
 
     /// Bytes that its frames had on the wire, summed over the batch.
@@ -188,8 +198,7 @@ impl Batch {
     /// Makes its frames come `shift_ns` later, and as many numbers later as `frames` came before.
     pub(super) fn postpone(&mut self, shift_ns: u64, frames: u64) {
         self.first_number += frames;
-        // As late as times go; then there is no sum that is too large.
-        self.shift_ns = shift_ns.min(TIME_MAX_NS.saturating_sub(self.latest_ns));
+        self.shift_ns = shift_ns;
     }
 
     /// How far beyond each of its frames those of the batch will lie that its reader has next, if they
@@ -247,6 +256,7 @@ impl Batch {
         debug_assert!(self.is_empty(), "a batch's descriptors are its own or shared");
         self.shared = Some((Arc::clone(slots), first));
         self.len = frames;
+        debug_assert!(latest_ns <= TIME_MAX_NS, "later than times go");
         self.latest_ns = latest_ns;
         self.hold(memory);
     }
@@ -335,9 +345,12 @@ mod tests {
 
     #[test]
     fn frames_come_later_by_what_was_asked_but_never_later_than_times_go() {
-        for (shift_ns, times) in
-            [(0, [5, 9]), (100, [105, 109]), (u64::MAX, [TIME_MAX_NS - 4, TIME_MAX_NS])]
-        {
+        for (shift_ns, times) in [
+            (0, [5, 9]),
+            (100, [105, 109]),
+            (TIME_MAX_NS - 7, [TIME_MAX_NS - 2, TIME_MAX_NS]),
+            (u64::MAX, [TIME_MAX_NS; 2]),
+        ] {
             let mut batch = Batch::new(2);
             for (slot, time_ns) in batch.free().iter_mut().zip([5, 9]) {
                 *slot = Slot { time_ns, ..Slot::default() };

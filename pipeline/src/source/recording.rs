@@ -1,6 +1,6 @@
 //! A recording: all frames of a capture, in memory, in the order in which they come.
 
-use super::batch::{Batch, Slot};
+use super::batch::{Batch, SLOTS_ASKED_FOR, Slot, later};
 use super::error::{Damage, SourceError};
 use super::memory::{Buffer, Memory};
 use super::rotate::{Rotation, Spots};
@@ -10,10 +10,6 @@ use std::sync::{Arc, Mutex};
 
 /// Frames that share a piece of memory: about those of one batch.
 pub(super) const CHUNK_FRAMES: usize = 1024;
-
-/// Descriptors of the next piece that are asked for while a reader is busy with this one: as many as its
-/// own asking begins with, and what it asks for ahead of that.
-const SLOTS_ASKED_FOR: usize = 96;
 
 /// Shorter captures are laid out several times in a row up to this many frames or bytes, so that a
 /// piece of memory comes again only after all workers have let it go.
@@ -74,7 +70,7 @@ impl Chunk {
 }
 
 impl Chunk {
-    /// Asks for the descriptors that a reader begins with.
+    /// Asks for the descriptors that a reader begins with, before it has asked for any itself.
     pub(super) fn ask_for_begin(&self) {
         let begin = self.slots.get(..SLOTS_ASKED_FOR).unwrap_or(&self.slots);
         begin.iter().step_by(LINE / size_of::<Slot>()).for_each(prefetch::value);
@@ -240,7 +236,7 @@ impl Builder {
                     bytes.extend_from_slice(frame.unwrap_or_default());
                     spots.turn(&mut bytes, 0, rotation, 0, copy);
                     let shift_ns = copy.saturating_mul(period_ns);
-                    let slot = Slot { time_ns: slot.time_ns.saturating_add(shift_ns), ..*slot };
+                    let slot = Slot { time_ns: later(slot.time_ns, shift_ns), ..*slot };
                     all.add(&bytes, slot, *spots);
                 }
             }

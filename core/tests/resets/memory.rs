@@ -113,17 +113,20 @@ fn a_time_stamp_from_the_far_future_holds_nothing_up_for_ever() {
     assert_eq!(released + drain(&mut settler, true).len(), usize::try_from(count).unwrap() + 1);
 }
 
+/// Five connections under way between the same hosts.
+fn five_connections(tape: &mut Tape) -> [usize; 5] {
+    [(); 5].map(|()| {
+        let talk = tape.sibling();
+        tape.established();
+        talk
+    })
+}
+
 #[test]
 fn connections_that_end_together_are_counted_together() {
     for (gap_ms, cohort) in [(0, 5), (10, 5), (20, 3), (40, 2), (60, 1)] {
         let mut tape = Tape::new();
-        let talks: Vec<usize> = (0..5)
-            .map(|_| {
-                let talk = tape.sibling();
-                tape.established();
-                talk
-            })
-            .collect();
+        let talks = five_connections(&mut tape);
         tape.wait(S);
         tape.step_us = 0;
         for talk in talks {
@@ -149,13 +152,7 @@ fn days_of_silence_of_one_side_are_no_packet_that_just_came() {
         (6, 20 * MS, None),
     ] {
         let mut tape = Tape::new();
-        let talks: Vec<usize> = (0..5)
-            .map(|_| {
-                let talk = tape.sibling();
-                tape.established();
-                talk
-            })
-            .collect();
+        let talks = five_connections(&mut tape);
         tape.step_us = 0;
         for _ in 0..silent_days {
             tape.wait(DAY);

@@ -67,9 +67,7 @@ impl Chunk {
             times.fold((0, 0), |(frames, latest_ns), time_ns| (frames + 1, time_ns.max(latest_ns)))
         }
     }
-}
 
-impl Chunk {
     /// Asks for the descriptors that a reader begins with, before it has asked for any itself.
     pub(super) fn ask_for_begin(&self) {
         let begin = self.slots.get(..SLOTS_ASKED_FOR).unwrap_or(&self.slots);

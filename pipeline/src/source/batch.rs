@@ -1,7 +1,7 @@
 //! A batch of frames: small descriptors, and a share in the memory they point into.
 
 use super::memory::Memory;
-use super::{TIME_MAX_NS, line_bytes};
+use super::{TIME_MAX_NS, later, line_bytes};
 use resetscope_core::flow::prefetch::{self, LINE};
 use resetscope_core::frame::{Frame, LinkType};
 use std::sync::Arc;
@@ -40,10 +40,9 @@ impl Slot {
     }
 }
 
-/// `shift_ns` after `time_ns`, as far as times go.
-#[inline(always)]
-pub(super) fn later(time_ns: u64, shift_ns: u64) -> u64 {
-    time_ns.saturating_add(shift_ns).min(TIME_MAX_NS)
+/// Bytes that these frames take on an Ethernet line.
+pub(super) fn sum_line_bytes(slots: &[Slot]) -> u64 {
+    slots.iter().map(|slot| line_bytes(slot.wire_len)).sum()
 }
 
 /// The bytes of a descriptor that points outside its memory: there is none such.
@@ -192,7 +191,7 @@ impl Batch {
 
     /// Bytes that its frames take on an Ethernet line.
     pub(super) fn bytes_on_line(&self) -> u64 {
-        self.filled().iter().map(|slot| line_bytes(slot.wire_len)).sum()
+        sum_line_bytes(self.filled())
     }
 
     /// Makes its frames come `shift_ns` later, and as many numbers later as `frames` came before.

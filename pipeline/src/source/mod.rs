@@ -166,3 +166,14 @@ fn period(first_ns: u64, last_ns: u64, frames: u64) -> u64 {
 
 /// Times later than this are read as this, so that `u64::MAX` can mean "no boundary".
 pub(crate) const TIME_MAX_NS: u64 = u64::MAX - 1;
+
+/// `shift_ns` after `time_ns`, as far as times go.
+#[inline(always)]
+fn later(time_ns: u64, shift_ns: u64) -> u64 {
+    time_ns.saturating_add(shift_ns).min(TIME_MAX_NS)
+}
+
+/// The boundary that frames have as recorded if it is `until_ns` for those that come `shift_ns` later.
+fn boundary_as_recorded(until_ns: u64, shift_ns: u64) -> u64 {
+    if until_ns == u64::MAX { u64::MAX } else { until_ns.saturating_sub(shift_ns) }
+}

@@ -1,10 +1,10 @@
 //! A recording: all frames of a capture, in memory, in the order in which they come.
 
-use super::batch::{Batch, SLOTS_ASKED_FOR, Slot, later};
+use super::batch::{Batch, SLOTS_ASKED_FOR, Slot, sum_line_bytes};
 use super::error::{Damage, SourceError};
 use super::memory::{Buffer, Memory};
 use super::rotate::{Rotation, Spots};
-use super::{Fill, Source, line_bytes, period};
+use super::{Fill, Source, later, period};
 use resetscope_core::flow::prefetch::{self, LINE};
 use std::sync::{Arc, Mutex};
 
@@ -82,10 +82,6 @@ impl Chunk {
         }
         sum_line_bytes(self.slots.get(first..first + frames).unwrap_or_default())
     }
-}
-
-fn sum_line_bytes(slots: &[Slot]) -> u64 {
-    slots.iter().map(|slot| line_bytes(slot.wire_len)).sum()
 }
 
 /// A capture in memory. Clones are handles to the same memory.

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::{Damage, Deadline, Fill, Input, Options, Played, Progress, Source, SourceError};
-use super::{TIME_MAX_NS, merge, period};
+use super::{boundary_as_recorded, later, merge, period};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -80,10 +80,7 @@ impl Source for Reopened {
     fn fill(&mut self, batch: &mut Batch, until_ns: u64) -> Result<Fill, SourceError> {
         self.deadline.begin();
         let filled = loop {
-            let limit_ns = match until_ns {
-                u64::MAX => u64::MAX,
-                _ => until_ns.saturating_sub(self.shift_ns),
-            };
+            let limit_ns = boundary_as_recorded(until_ns, self.shift_ns);
             let filled = self.inner.fill(batch, limit_ns)?;
             if filled != Fill::End || !self.again()? {
                 break filled;
@@ -106,7 +103,7 @@ impl Source for Reopened {
             None if self.again().unwrap_or(false) => self.inner.peek_time()?,
             None => return None,
         };
-        Some(next_ns.saturating_add(self.shift_ns).min(TIME_MAX_NS))
+        Some(later(next_ns, self.shift_ns))
     }
 
     fn progress(&self) -> Progress {

@@ -5,7 +5,8 @@ use super::memory::{Buffer, Memory};
 use super::prefetch::{AHEAD_BYTES, prefetch};
 use super::recording::{CHUNK_FRAMES, Chunk, Recording};
 use super::rotate::Rotation;
-use super::{Damage, Deadline, Fill, Played, Progress, Source, SourceError, TIME_MAX_NS};
+use super::{Damage, Deadline, Fill, Played, Progress, Source, SourceError};
+use super::{boundary_as_recorded, later};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -71,10 +72,7 @@ impl Replay {
     fn play(&mut self, chunk: &mut Chunk, batch: &mut Batch, until_ns: u64) -> bool {
         self.rotate(chunk, self.cursor);
         let shift_ns = self.shift_ns(self.cursor.lap);
-        let limit_ns = match until_ns {
-            u64::MAX => u64::MAX,
-            _ => until_ns.saturating_sub(shift_ns),
-        };
+        let limit_ns = boundary_as_recorded(until_ns, shift_ns);
         let first = self.cursor.slot;
         let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
         let most = chunk.slots.len().saturating_sub(first).min(batch.capacity()).min(left);
@@ -153,7 +151,7 @@ impl Source for Replay {
         }
         let chunks = lock(&self.recording.chunks);
         let slot = chunks.get(self.cursor.chunk)?.slots.get(self.cursor.slot)?;
-        Some(slot.time_ns.saturating_add(self.shift_ns(self.cursor.lap)).min(TIME_MAX_NS))
+        Some(later(slot.time_ns, self.shift_ns(self.cursor.lap)))
     }
 
     fn progress(&self) -> Progress {

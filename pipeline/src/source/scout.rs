@@ -62,7 +62,7 @@ impl Scouts {
     ) {
         let walk = records.saturating_mul(self.record_bytes);
         let done = usize::try_from(self.until.saturating_sub(offset)).unwrap_or(usize::MAX);
-        if !self.run() || done >= walk.min(bytes.len() - at.min(bytes.len())) {
+        if !self.run() || done >= walk.min(bytes.len().saturating_sub(at)) {
             return;
         }
         let end = bytes.len().min(at.saturating_add(walk).saturating_add(walk / 2));

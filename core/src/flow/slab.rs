@@ -75,7 +75,9 @@ impl Block {
         let layout = Layout::from_size_align(size, align_of::<u64>()).map_err(|_| refused)?;
         // SAFETY: the layout's size is not zero.
         let allocation = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(refused)?;
-        let margin = allocation.align_offset(align).min(align);
+        // Never none: an allocator may have written to the first bytes, and where a page is in memory
+        // already, no huge page takes its place.
+        let margin = align - allocation.addr().get() % align;
         // SAFETY: `margin <= align`, so that `margin + len` stays within the allocation.
         let start = unsafe { allocation.add(margin) };
         Ok(Self { allocation, layout, start, len })

@@ -1,4 +1,4 @@
-//! Mapping ahead: a thread maps the next window of a file, and lets go of those before, while
+//! Mapping ahead: a thread maps the next windows of a file, and lets go of those before, while
 //! others work on the frames of the current one.
 //!
 //! Entering a file's pages in the page table, and taking them out again, costs a twentieth of the
@@ -21,6 +21,10 @@ use std::thread;
 /// costs no more than to map one window without help.
 const OVERLAP: usize = 16;
 
+/// Windows that lie ready. Where each CPU has a worker, the thread may have to wait for its turn as long
+/// as two workers take for a window.
+const READY: usize = 2;
+
 /// A window that was mapped ahead.
 pub(super) struct Piece {
     pub(super) memory: Arc<Memory>,
@@ -39,15 +43,15 @@ impl Piece {
 pub(super) struct MapAhead(Receiver<Piece>);
 
 impl MapAhead {
-    /// Starts the thread, which maps what follows `end`, `window_bytes` at a time: one window more
-    /// than was taken.
+    /// Starts the thread, which maps what follows `end`, `window_bytes` at a time: [`READY`] windows
+    /// more than were taken.
     ///
     /// # Errors
     /// When the system gives no thread or no descriptor.
     pub(super) fn start(file: &File, end: u64, window_bytes: usize) -> io::Result<Self> {
         let file = file.try_clone()?;
-        // A piece changes hands when it is taken, so that none but that one lies ready.
-        let (sender, receiver) = bounded(0);
+        // One is in the thread's hands.
+        let (sender, receiver) = bounded(READY - 1);
         // Never joined: it may wait for the disk. It ends at its next delivery.
         thread::Builder::new()
             .name("map-ahead".into())

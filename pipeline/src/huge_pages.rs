@@ -50,15 +50,31 @@ pub fn populate(engine: &Engine) {
         unsafe { madvise(region.start.cast_mut().cast(), region.len, Advice::LinuxPopulateWrite) };
 }
 
+/// The highest nice value, which gives way to all others (sched(7)).
+const NICEST: i32 = 19;
+
 /// Does the work of `engines`, while a thread brings their tables into memory as soon as much of them
 /// is in use: clearing huge pages, and getting them from a hypervisor, takes longer than a worker
 /// should stand still. Without a thread the work does it all itself.
-pub fn populate_meanwhile<T>(engines: &mut [Engine], work: impl FnOnce(&mut [Engine]) -> T) -> T {
+///
+/// Where `all_busy`, as each CPU has a worker, the thread gives way: it only has the time when one of
+/// them waits, as each does for another that has more pages to clear than itself.
+pub fn populate_meanwhile<T>(
+    engines: &mut [Engine],
+    all_busy: bool,
+    work: impl FnOnce(&mut [Engine]) -> T,
+) -> T {
     let pieces = Pieces::of(engines);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let named = thread::Builder::new().name("populate".into());
-        let populating = named.spawn_scoped(scope, || pieces.populate_when_used(&over));
+        let populating = named.spawn_scoped(scope, || {
+            if all_busy {
+                // The thread's alone on Linux. One that may not is as welcome.
+                let _ = rustix::process::nice(NICEST);
+            }
+            pieces.populate_when_used(&over);
+        });
         let done = work(engines);
         over.store(true, Ordering::Relaxed);
         if let Ok(populating) = populating {
@@ -161,7 +177,7 @@ mod tests {
     fn tables_that_nobody_uses_are_left_alone_and_the_work_is_waited_for() {
         let mut engines = two_engines();
         let fresh = Pieces::of(&engines).used();
-        assert_eq!(populate_meanwhile(&mut engines, |engines| engines.len()), 2);
+        assert_eq!(populate_meanwhile(&mut engines, true, |engines| engines.len()), 2);
         assert_eq!(Pieces::of(&engines).used(), fresh);
     }
 }

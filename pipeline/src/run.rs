@@ -1,5 +1,6 @@
 //! One run over recorded traffic: source → workers → collector → sink.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -90,10 +91,10 @@ pub fn run(
     let mut gauges = vec![Unmeasured; engines.len()];
     let feed = Feed::new(source, plan.interval_ns, Arc::clone(stop));
     let work = |engines: &mut [Engine]| drive(engines, &mut gauges, feed, sink, stop, watch);
-    // Where all CPUs have a worker of their own, help would only take turns with them.
-    let idle = thread::available_parallelism().is_ok_and(|cpus| cpus.get() > engines.len());
-    if long && idle {
-        huge_pages::populate_meanwhile(&mut engines, work)
+    if long {
+        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        let all_busy = engines.len() >= cpus;
+        huge_pages::populate_meanwhile(&mut engines, all_busy, work)
     } else {
         work(&mut engines)
     }

@@ -14,12 +14,10 @@
 //! # Ok::<(), resetscope_core::flow::table::NoMemory>(())
 //! ```
 
-use crate::docket::{Docket, Outbox};
+use crate::docket::Docket;
 use crate::flow::prefetch;
 use crate::flow::table::{FlowTable, NoMemory, Region, Slot};
 use crate::frame::Frame;
-use crate::interval::histogram::Histograms;
-use crate::interval::recorder::Recorder;
 use crate::interval::{Interval, Ledger};
 use crate::judge::event::Judged;
 use crate::limits::{
@@ -75,10 +73,7 @@ pub struct Engine {
     shards: Vec<Shard>,
     workers: usize,
     places: Places,
-    interval: Interval,
-    events: Outbox,
-    sightings: Vec<Sighting>,
-    recorder: Recorder,
+    report: Report,
     burst: Box<[Segment; BURST]>,
     /// Those of the burst that is taken, and of the one behind it.
     hints: Box<[[Hint; BURST]; 2]>,
@@ -109,10 +104,7 @@ impl Engine {
             shards,
             workers,
             places,
-            interval: Interval { histograms: Histograms::new(), ..Interval::default() },
-            events: Outbox::new(config.events + ring * owned),
-            sightings: Vec::with_capacity(config.events),
-            recorder: Recorder::default(),
+            report: Report::new(config.events + ring * owned, config.events),
             burst: Box::new([Segment::default(); BURST]),
             hints: Box::new([[Hint::default(); BURST]; 2]),
             texts: RstTexts::new(TEXTS),
@@ -138,7 +130,7 @@ impl Engine {
                     }
                     used += 1;
                 }
-                Err(reason) => self.interval.frames.skip(reason),
+                Err(reason) => self.report.interval.frames.skip(reason),
             }
             if used == BURST {
                 self.process_burst(used);
@@ -146,30 +138,18 @@ impl Engine {
             }
         }
         self.process_burst(used);
-        self.interval.frames.receive(received, bytes);
+        self.report.interval.frames.receive(received, bytes);
     }
 
     fn process_burst(&mut self, used: usize) {
-        let mut report = Report {
-            interval: &mut self.interval,
-            events: &mut self.events,
-            sightings: &mut self.sightings,
-            recorder: &mut self.recorder,
-        };
         let burst = self.burst.get(..used).unwrap_or_default();
         let hints = &mut self.hints[0];
-        take_burst(&mut self.shards, burst, hints, &self.texts, &mut report, |_, _| ());
+        take_burst(&mut self.shards, burst, hints, &self.texts, &mut self.report, |_, _| ());
         self.texts.clear();
     }
 
     /// Analyses segments that belong to shards of this engine.
     pub fn process(&mut self, segments: &[Segment], texts: &RstTexts) {
-        let mut report = Report {
-            interval: &mut self.interval,
-            events: &mut self.events,
-            sightings: &mut self.sightings,
-            recorder: &mut self.recorder,
-        };
         let (shards, places) = (&mut self.shards, &self.places);
         let find = |shards: &[Shard], hash: u64| {
             let place = places.get(shard_of(hash)).map_or(u8::MAX, |at| *at);
@@ -183,7 +163,7 @@ impl Engine {
         }
         while !burst.is_empty() {
             let next = bursts.next().unwrap_or_default();
-            take_burst(shards, burst, hints, texts, &mut report, |shards, nth| {
+            take_burst(shards, burst, hints, texts, &mut self.report, |shards, nth| {
                 if let (Some(segment), Some(hint)) = (next.get(nth), next_hints.get_mut(nth)) {
                     prefetch::value_behind(segment, SEGMENTS_AHEAD);
                     *hint = find(shards, segment.hash);
@@ -196,7 +176,7 @@ impl Engine {
 
     /// Adds the ledger of frames that were dissected elsewhere.
     pub fn count_frames(&mut self, ledger: &Ledger) {
-        self.interval.frames.merge(ledger);
+        self.report.interval.frames.merge(ledger);
     }
 
     /// Moves every shard's clock to `now_ns` and judges what falls due until then.
@@ -210,13 +190,13 @@ impl Engine {
     /// no more of them open than half a docket holds.
     #[must_use]
     pub fn advance_some(&mut self, now_ns: u64) -> bool {
-        let (shards, mut report) = self.parts();
-        for shard in shards {
+        let report = &mut self.report;
+        for shard in &mut self.shards {
             let judged = report.events.len();
             if judged >= DOCKET / 2 && judged + shard.open_events() > DOCKET {
                 return true;
             }
-            shard.advance(now_ns, &mut report);
+            shard.advance(now_ns, report);
         }
         false
     }
@@ -226,49 +206,37 @@ impl Engine {
         self.each_shard(Shard::finish);
     }
 
-    fn each_shard(&mut self, mut act: impl FnMut(&mut Shard, &mut Report<'_>)) {
-        let (shards, mut report) = self.parts();
-        for shard in shards {
-            act(shard, &mut report);
+    fn each_shard(&mut self, act: impl Fn(&mut Shard, &mut Report)) {
+        for shard in &mut self.shards {
+            act(shard, &mut self.report);
         }
-    }
-
-    /// The shards, and where they report to.
-    fn parts(&mut self) -> (&mut [Shard], Report<'_>) {
-        let report = Report {
-            interval: &mut self.interval,
-            events: &mut self.events,
-            sightings: &mut self.sightings,
-            recorder: &mut self.recorder,
-        };
-        (&mut self.shards, report)
     }
 
     /// Events and sightings that wait to be drained. Some thousands may: see [`Config::events`].
     #[must_use]
     pub const fn waiting(&self) -> usize {
-        self.events.len() + self.sightings.len()
+        self.report.events.len() + self.report.sightings.len()
     }
 
     /// Exchanges the events judged since the last call for `empty`, which must be.
     pub fn exchange_events(&mut self, empty: &mut Docket) {
-        self.events.exchange(empty);
+        self.report.events.exchange(empty);
     }
 
     /// Whether any event waits to be taken.
     #[must_use]
     pub const fn has_events(&self) -> bool {
-        self.events.len() > 0
+        self.report.events.len() > 0
     }
 
     /// The events judged since the last call, in no particular order, without their texts.
     pub fn drain_events(&mut self) -> impl Iterator<Item = Judged> + '_ {
-        self.events.drain()
+        self.report.events.drain()
     }
 
     /// The sightings since the last call, in no particular order.
     pub fn drain_sightings(&mut self) -> impl Iterator<Item = Sighting> + '_ {
-        self.sightings.drain(..)
+        self.report.sightings.drain(..)
     }
 
     /// Every event of a frame before this one has been judged; `None` when none is open.
@@ -287,9 +255,8 @@ impl Engine {
     /// Hands over the interval so far and begins another.
     #[must_use]
     pub fn take_interval(&mut self) -> Interval {
-        let empty = Interval { histograms: Histograms::new(), ..Interval::default() };
-        let mut interval = std::mem::replace(&mut self.interval, empty);
-        self.recorder.hand_over(&mut interval.histograms);
+        let mut interval = std::mem::take(&mut self.report.interval);
+        self.report.recorder.hand_over(&mut interval.histograms);
         interval.flows.active = self.shards.iter().map(|shard| shard.table().len() as u64).sum();
         interval
     }
@@ -325,7 +292,7 @@ fn take_burst(
     burst: &[Segment],
     hints: &mut [Hint; BURST],
     texts: &RstTexts,
-    report: &mut Report<'_>,
+    report: &mut Report,
     mut meanwhile: impl FnMut(&[Shard], usize),
 ) {
     for (segment, hint) in burst.iter().zip(hints.iter_mut()) {

@@ -23,15 +23,25 @@ use crate::ring::Ring;
 use crate::segment::{RstTexts, Segment, TcpFlags};
 use crate::track::{self, Opening, steady};
 
-/// Where a shard reports to: the counters and the event buffer of the engine that owns it.
-pub(crate) struct Report<'a> {
-    pub(crate) interval: &'a mut Interval,
-    pub(crate) events: &'a mut Outbox,
-    pub(crate) sightings: &'a mut Vec<Sighting>,
-    pub(crate) recorder: &'a mut Recorder,
+/// Where an engine's shards report to.
+pub(crate) struct Report {
+    pub(crate) interval: Interval,
+    pub(crate) events: Outbox,
+    pub(crate) sightings: Vec<Sighting>,
+    pub(crate) recorder: Recorder,
 }
 
-impl Report<'_> {
+impl Report {
+    /// A report with room for `events` and `sightings`, and nothing in it.
+    pub(crate) fn new(events: usize, sightings: usize) -> Self {
+        Self {
+            interval: Interval::default(),
+            events: Outbox::new(events),
+            sightings: Vec::with_capacity(sightings),
+            recorder: Recorder::default(),
+        }
+    }
+
     /// Judges an event, counts it, and keeps its details while there is room.
     #[inline]
     fn event(&mut self, watch: &Watch, text: Option<&Text>) {
@@ -95,7 +105,7 @@ impl Shard {
 
     /// Moves the clock to `now_ns`, if that is ahead, and does what falls due until then.
     #[inline]
-    pub(crate) fn advance(&mut self, now_ns: u64, report: &mut Report<'_>) {
+    pub(crate) fn advance(&mut self, now_ns: u64, report: &mut Report) {
         if now_ns > self.clock_ns {
             self.clock_ns = now_ns;
             if now_ns >= self.next_due_ns {
@@ -106,7 +116,7 @@ impl Shard {
 
     /// Sets the clock back to `now_ns`. What is open can no longer be timed and is judged now.
     #[cold]
-    fn set_back(&mut self, now_ns: u64, report: &mut Report<'_>) {
+    fn set_back(&mut self, now_ns: u64, report: &mut Report) {
         while !self.ring.is_empty() {
             self.cut_oldest(report);
         }
@@ -116,7 +126,7 @@ impl Shard {
     }
 
     #[cold]
-    fn run_due(&mut self, report: &mut Report<'_>) {
+    fn run_due(&mut self, report: &mut Report) {
         while let Some(oldest) = self.ring.oldest() {
             if oldest.is_open && oldest.deadline_ns > self.clock_ns {
                 break;
@@ -131,7 +141,7 @@ impl Shard {
     }
 
     /// Judges the oldest event and leaves it behind.
-    fn close_oldest(&mut self, report: &mut Report<'_>) {
+    fn close_oldest(&mut self, report: &mut Report) {
         self.close(self.ring.oldest_place(), report);
         if let Some(soon) = self.ring.pass() {
             self.table.prefetch_bucket_of(soon);
@@ -186,7 +196,7 @@ impl Shard {
         segment: &Segment,
         hint: Slot,
         texts: &RstTexts,
-        report: &mut Report<'_>,
+        report: &mut Report,
     ) {
         if segment.time_ns.saturating_add(CLOCK_BACK_NS) < self.clock_ns {
             self.set_back(segment.time_ns, report);
@@ -244,7 +254,7 @@ impl Shard {
     }
 
     /// Reports that a service accepts, unless that was reported a moment ago.
-    fn sight(&mut self, segment: &Segment, flow: &FlowRecord, report: &mut Report<'_>) {
+    fn sight(&mut self, segment: &Segment, flow: &FlowRecord, report: &mut Report) {
         let side = segment.direction & 1;
         let (addr, port) =
             (segment.key.addr[usize::from(side)], segment.key.port[usize::from(side)]);
@@ -277,7 +287,7 @@ impl Shard {
 
     /// Makes room for a flow that is not in the table. Its record is still that of another.
     #[inline]
-    fn make_room(&mut self, segment: &Segment, report: &mut Report<'_>) -> Option<Slot> {
+    fn make_room(&mut self, segment: &Segment, report: &mut Report) -> Option<Slot> {
         let inserted =
             self.table.insert(segment.hash, Class::Embryonic, self.tick, SHIELD_TICKS)?;
         if let Some(class) = inserted.evicted {
@@ -288,7 +298,7 @@ impl Shard {
     }
 
     /// Decides what a SYN or SYN-ACK means; true when nothing is left to track.
-    fn take_opening(&mut self, segment: &Segment, slot: Slot, report: &mut Report<'_>) -> bool {
+    fn take_opening(&mut self, segment: &Segment, slot: Slot, report: &mut Report) -> bool {
         let flow = *self.table.record(slot);
         match track::opening(&flow, segment) {
             Opening::Known => false,
@@ -310,13 +320,7 @@ impl Shard {
     }
 
     /// Starts the record of a new connection on the same 5-tuple.
-    fn reopen(
-        &mut self,
-        segment: &Segment,
-        slot: Slot,
-        flow: &FlowRecord,
-        report: &mut Report<'_>,
-    ) {
+    fn reopen(&mut self, segment: &Segment, slot: Slot, flow: &FlowRecord, report: &mut Report) {
         let mut place = flow.event;
         while let Some(watch) = self.ring.open_at(place, slot) {
             watch.after.reopened = true;
@@ -345,13 +349,7 @@ impl Shard {
         }
     }
 
-    fn take_rst(
-        &mut self,
-        segment: &Segment,
-        slot: Slot,
-        texts: &RstTexts,
-        report: &mut Report<'_>,
-    ) {
+    fn take_rst(&mut self, segment: &Segment, slot: Slot, texts: &RstTexts, report: &mut Report) {
         let flow = self.table.record(slot);
         match self.ring.open_at(flow.event, slot) {
             None => {
@@ -383,7 +381,7 @@ impl Shard {
         segment: &Segment,
         slot: Slot,
         texts: &RstTexts,
-        report: &mut Report<'_>,
+        report: &mut Report,
     ) {
         let flow = self.table.record(slot);
         let first = flow.event;
@@ -401,7 +399,7 @@ impl Shard {
     }
 
     /// Judges the oldest event before its window has ended.
-    fn cut_oldest(&mut self, report: &mut Report<'_>) {
+    fn cut_oldest(&mut self, report: &mut Report) {
         if let Some(watch) = self.ring.oldest_mut() {
             watch.after.window_cut = true;
         }
@@ -415,7 +413,7 @@ impl Shard {
         slot: Slot,
         texts: &RstTexts,
         aftermath: bool,
-        report: &mut Report<'_>,
+        report: &mut Report,
     ) -> u32 {
         if self.ring.is_full() {
             self.cut_oldest(report);
@@ -452,7 +450,7 @@ impl Shard {
     ///
     /// The flow's record has long left the caches, and is left alone: who comes by sees that where it
     /// leads there is nothing.
-    fn close(&mut self, place: u32, report: &mut Report<'_>) {
+    fn close(&mut self, place: u32, report: &mut Report) {
         let Some((watch, text)) = self.ring.close(place) else { return };
         report.event(watch, text);
         let (slot, next) = (watch.slot, watch.next);
@@ -469,7 +467,7 @@ impl Shard {
     }
 
     /// Judges all that is open: the capture ends here.
-    pub(crate) fn finish(&mut self, report: &mut Report<'_>) {
+    pub(crate) fn finish(&mut self, report: &mut Report) {
         while !self.ring.is_empty() {
             self.close_oldest(report);
         }

@@ -1,16 +1,11 @@
 //! The short way for usual segments against the long one for all.
 
 use super::{Report, Shard};
-use crate::docket::Outbox;
 use crate::flow::hash::hash;
 use crate::flow::key::FlowKey;
 use crate::flow::record::{FlowRecord, micros};
 use crate::flow::table::FlowTable;
-use crate::interval::Interval;
-use crate::interval::histogram::Histograms;
-use crate::interval::recorder::Recorder;
 use crate::limits::{CLOCK_BACK_NS, TICK_NS};
-use crate::memory::Sighting;
 use crate::segment::{RstTexts, Segment, TcpFlags};
 use crate::track;
 use crate::track::arbitrary::{Packet, packet, segment};
@@ -20,10 +15,7 @@ use proptest::prelude::*;
 /// A shard and what it reports.
 struct Subject {
     shard: Shard,
-    interval: Interval,
-    events: Outbox,
-    sightings: Vec<Sighting>,
-    recorder: Recorder,
+    report: Report,
     steady: u32,
 }
 
@@ -32,10 +24,7 @@ impl Subject {
         let table = FlowTable::family(1, 64).unwrap().pop().unwrap();
         Self {
             shard: Shard::new(table, 2, 2_000_000_000),
-            interval: Interval { histograms: Histograms::new(), ..Interval::default() },
-            events: Outbox::new(1000),
-            sightings: Vec::with_capacity(1000),
-            recorder: Recorder::default(),
+            report: Report::new(1000, 1000),
             steady: 0,
         }
     }
@@ -45,16 +34,10 @@ impl Subject {
         let hint = table.probe(segment.hash, table.prefetch_bucket(segment.hash));
         if short_way && self.shard.take_steady(segment, hint) {
             self.steady += 1;
-            self.interval.frames.analysed += 1;
+            self.report.interval.frames.analysed += 1;
             return;
         }
-        let mut report = Report {
-            interval: &mut self.interval,
-            events: &mut self.events,
-            sightings: &mut self.sightings,
-            recorder: &mut self.recorder,
-        };
-        self.shard.take(segment, hint, &RstTexts::new(1), &mut report);
+        self.shard.take(segment, hint, &RstTexts::new(1), &mut self.report);
     }
 
     /// Everything that is remembered of flows, and what time it is.
@@ -66,9 +49,9 @@ impl Subject {
 
     /// Everything that was reported.
     fn reported(&mut self) -> String {
-        self.recorder.hand_over(&mut self.interval.histograms);
-        let events: Vec<_> = self.events.drain().collect();
-        format!("{:?} {events:?} {:?}", self.interval, self.sightings)
+        self.report.recorder.hand_over(&mut self.report.interval.histograms);
+        let events: Vec<_> = self.report.events.drain().collect();
+        format!("{:?} {events:?} {:?}", self.report.interval, self.report.sightings)
     }
 }
 
@@ -169,5 +152,5 @@ fn a_connection_that_goes_on_the_short_way_after_a_reset_stays_young() {
         }
     }
     assert!(subject.steady > 85, "only {} of 100", subject.steady);
-    assert_eq!(subject.interval.flows.opened, 2, "none was forgotten");
+    assert_eq!(subject.report.interval.flows.opened, 2, "none was forgotten");
 }

@@ -163,10 +163,10 @@ mod tests {
     fn pieces_are_populated_unless_it_is_over() {
         let engines = two_engines();
         let pieces = Pieces::of(&engines);
-        let fresh = pieces.used();
-        assert!(fresh < pieces.0.len() / 2, "{fresh} of {}", pieces.0.len());
+        // What is in memory before the advice stays on small pages.
+        assert_eq!(pieces.used(), 0);
         pieces.populate(&AtomicBool::new(true));
-        assert_eq!(pieces.used(), fresh);
+        assert_eq!(pieces.used(), 0);
         pieces.populate(&AtomicBool::new(false));
         assert_eq!(pieces.used(), pieces.0.len());
         // All are used, so it does not wait for more.
@@ -176,8 +176,7 @@ mod tests {
     #[test]
     fn tables_that_nobody_uses_are_left_alone_and_the_work_is_waited_for() {
         let mut engines = two_engines();
-        let fresh = Pieces::of(&engines).used();
         assert_eq!(populate_meanwhile(&mut engines, true, |engines| engines.len()), 2);
-        assert_eq!(Pieces::of(&engines).used(), fresh);
+        assert_eq!(Pieces::of(&engines).used(), 0);
     }
 }

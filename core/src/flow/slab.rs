@@ -188,7 +188,7 @@ impl<T> DerefMut for Slab<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cutter, HUGE_PAGE, SLAB_ALIGN, Zeroable};
+    use super::{Block, Cutter, HUGE_PAGE, SLAB_ALIGN, Zeroable};
 
     // SAFETY: an integer.
     unsafe impl Zeroable for u32 {}
@@ -218,6 +218,19 @@ mod tests {
         let cutter = Cutter::new(HUGE_PAGE + 1).unwrap();
         assert_eq!(cutter.block.start.as_ptr() as usize % HUGE_PAGE, 0);
         assert_eq!(cutter.block.len, 2 * HUGE_PAGE);
+    }
+
+    #[test]
+    fn a_block_keeps_clear_of_what_its_allocator_may_have_written_to() {
+        // Of so many allocations some begin on the border that is wanted.
+        let sizes = (0..100).map(|n| n * SLAB_ALIGN / 2 + 1).chain([HUGE_PAGE, 3 * HUGE_PAGE]);
+        let blocks: Vec<_> = sizes.map(|bytes| Block::new(bytes).unwrap()).collect();
+        for block in &blocks {
+            let allocation = block.allocation.as_ptr().addr();
+            let start = block.start.as_ptr().addr();
+            assert!(start > allocation, "{}", block.len);
+            assert!(start + block.len <= allocation + block.layout.size(), "{}", block.len);
+        }
     }
 
     #[test]

@@ -259,3 +259,43 @@ fn no_verdict_calls_a_firewall_with_confidence_where_a_person_did_not() {
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn notes_say_nothing_that_the_evidence_denies() {
+    let Some(rows) = shared("index.tsv") else { return };
+    let mut looked_at = [0; 4];
+    for row in &rows {
+        let Some(outcome) = read(row, None) else { continue };
+        for event in &outcome.events() {
+            let (note, evidence) = (event["note"].as_str().unwrap(), &event["evidence"]);
+            let fact = |name: &str| evidence[name].as_i64();
+            let form = evidence["form"].as_str().unwrap();
+            let told = format!("{} frame {}: {note} {evidence}", row.get("file"), event["frame"]);
+            if note.contains("Everything sent had been acknowledged") {
+                looked_at[0] += 1;
+                let by_client = &event["src"] == event_client(&event);
+                let own = fact(if by_client { "unacked_c" } else { "unacked_s" });
+                assert!(own.unwrap_or(0) <= 1, "{told}");
+            }
+            if note.contains("A bare RST whose number") {
+                looked_at[1] += 1;
+                assert_eq!(form, "reply_r", "{told}");
+            }
+            if note.contains("only answers") {
+                looked_at[2] += 1;
+                assert_ne!(form, "active_ra", "{told}");
+            }
+            if note.contains("does not look like the host") {
+                looked_at[3] += 1;
+                assert!(note.contains(": "), "it says in what: {told}");
+                assert!(!note.contains("+0") && !note.contains(" 0 RSTs"), "{told}");
+            }
+        }
+    }
+    assert!(looked_at.iter().all(|&notes| notes > 0), "{looked_at:?}");
+}
+
+/// The address that `bytes_c` and its like are of, as far as the ports say.
+fn event_client(event: &Value) -> &Value {
+    &event[if event["sport"].as_u64() > event["dport"].as_u64() { "src" } else { "dst" }]
+}

@@ -254,6 +254,27 @@ fn any_packet_of_a_flow_leads_to_its_reset() {
 }
 
 #[test]
+fn each_rst_is_told_as_part_of_the_event_that_counts_it() {
+    let mut counted: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut rsts = Vec::new();
+    for event in events() {
+        let told = story(number(&event, "frame"), 10_000);
+        let again =
+            told.timeline.rows.iter().filter(|row| row.remarks.contains(&Remark::ResetAgain));
+        rsts.extend(again.map(|row| row.frame).chain([told.event.frame]));
+    }
+    rsts.sort_unstable();
+    rsts.dedup();
+    for frame in rsts {
+        *counted.entry(story(frame, 1).event.frame).or_default() += 1;
+    }
+    for event in events() {
+        let frame = number(&event, "frame");
+        assert_eq!(counted.get(&frame), Some(&number(&event, "packets")), "frame {frame}");
+    }
+}
+
+#[test]
 fn a_flow_is_found_from_either_end() {
     let told = text(&explain(&["--frame", "36"]));
     for flow in ["10.77.199.66:27799-10.77.199.2:59208", "10.77.199.2:59208-10.77.199.66:27799"] {

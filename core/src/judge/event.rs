@@ -4,8 +4,9 @@ use crate::flow::key::FlowKey;
 use crate::flow::record::{FlowRecord, History, elapsed, micros, seen, state};
 
 use super::cause::{Subcause, Verdict};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Fact};
 use super::facts::{Facts, Stage};
+use super::form::Form;
 use super::open::{OpenEvent, Text, service_side};
 use super::surroundings::Unknowns;
 
@@ -177,6 +178,13 @@ impl Event {
     #[must_use]
     pub fn service_side(&self) -> usize {
         service_side(&self.key, self.initiator)
+    }
+
+    /// The form of the first RST.
+    #[must_use]
+    pub fn form(&self) -> Option<Form> {
+        let value = self.evidence.get(Fact::Form)?;
+        Form::ALL.into_iter().find(|form| *form as i64 == value)
     }
 
     /// The beginning of the RST's payload.

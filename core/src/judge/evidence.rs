@@ -102,10 +102,15 @@ evidence! {
     IdleMs = "idle_ms", Number;
     /// The known idle timer, in seconds, within 2 % of that.
     IdleTier = "idle_tier", Number;
-    /// The initiator had sent a FIN.
+    /// The initiator had sent a FIN. Where it is not known, it is the endpoint with the higher port,
+    /// here and below.
     FinSeenC = "fin_seen_c", Flag;
     /// The responder had sent a FIN.
     FinSeenS = "fin_seen_s", Flag;
+    /// The resetting side had asked, and sent its FIN before the answer came.
+    FinUnanswered = "fin_unanswered", Flag;
+    /// The peer sent new data after it had acknowledged the resetting side's FIN.
+    DataAfterFin = "data_after_fin", Flag;
     /// Payload bytes of the initiator.
     BytesC = "bytes_c", Number;
     /// Payload bytes of the responder.

@@ -274,6 +274,17 @@ impl<'a> Facts<'a> {
         self.flow.is(state::MIDSTREAM)
     }
 
+    /// Only one direction was captured: a connection of which one side alone was seen, and no answer
+    /// to it as the first packet of the other.
+    #[must_use]
+    pub fn one_way(&self) -> bool {
+        match (self.me.packets, self.peer.packets) {
+            (1.., 0) => true,
+            (0, 3..) => !self.form.is_reply(),
+            _ => false,
+        }
+    }
+
     /// Packets seen before the RST.
     #[must_use]
     pub const fn packets_before(&self) -> u16 {

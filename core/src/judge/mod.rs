@@ -26,7 +26,7 @@ use event::{ConnState, Event, Finding, Measures};
 use evidence::{Evidence, Fact};
 use facts::{Facts, Stage};
 use form::Form;
-use open::OpenEvent;
+use open::{OpenEvent, service_side};
 use origin::{Families, Origin};
 use surroundings::{Surroundings, Unknowns};
 
@@ -163,7 +163,7 @@ fn evidence_of(facts: &Facts<'_>, origin: &Origin) -> Evidence {
     }
     evidence.count(Fact::SourceRefused, facts.around().source_refused.unwrap_or(0));
     evidence.flag(Fact::Midstream, facts.midstream());
-    evidence.flag(Fact::OneWay, (facts.me.packets == 0) != (facts.peer.packets == 0));
+    evidence.flag(Fact::OneWay, facts.one_way());
     evidence.flag(Fact::Gap, facts.gap());
     evidence.flag(Fact::WindowCut, facts.after.window_cut);
     evidence
@@ -214,10 +214,15 @@ fn after_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {
 }
 
 fn volume_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {
-    let Some(initiator) = facts.flow.initiator() else { return };
-    let (client, server) = (&facts.flow.dir[initiator & 1], &facts.flow.dir[(initiator & 1) ^ 1]);
+    if facts.packets_before() == 0 {
+        return;
+    }
+    let initiator = (service_side(&facts.flow.key, facts.flow.initiator()) ^ 1) & 1;
+    let (client, server) = (&facts.flow.dir[initiator], &facts.flow.dir[initiator ^ 1]);
     evidence.flag(Fact::FinSeenC, client.has(seen::FIN));
     evidence.flag(Fact::FinSeenS, server.has(seen::FIN));
+    evidence.flag(Fact::FinUnanswered, facts.me.has(seen::FIN_UNANSWERED));
+    evidence.flag(Fact::DataAfterFin, facts.peer.has(seen::DATA_AFTER_PEER_FIN));
     evidence.set(Fact::BytesC, client.bytes.into());
     evidence.set(Fact::BytesS, server.bytes.into());
     if let Some(bytes) = facts.flow.unacked(initiator) {

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use super::cause::Subcause;
 use super::event::Event;
 use super::evidence::Fact;
+use super::form::Form;
 
 /// Displays an event's note.
 pub struct Note<'a>(pub &'a Event);
@@ -23,6 +24,18 @@ impl Display for Time {
     }
 }
 
+/// `after 12 ms of silence`; a silence is measured in whole milliseconds.
+struct Silence(Time);
+
+impl Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Time(0) => write!(f, "without a pause"),
+            time => write!(f, "after {time} of silence"),
+        }
+    }
+}
+
 /// `1 RST answers`, `3 RSTs answer`.
 struct Answers(u32);
 
@@ -35,6 +48,25 @@ impl Display for Answers {
     }
 }
 
+/// One thing in which a RST differs from the host that it names.
+enum Difference {
+    TimeToLive(i64),
+    Quick(i64),
+    Is(&'static str),
+    OtherSide(i64),
+}
+
+impl Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimeToLive(by) => write!(f, "time to live {by:+}"),
+            Self::Quick(percent) => write!(f, "{percent} % of its quickest answer's time"),
+            Self::Is(says) => f.write_str(says),
+            Self::OtherSide(rsts) => write!(f, "{rsts} RSTs to the other side"),
+        }
+    }
+}
+
 impl Display for Note<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let event = self.0;
@@ -42,14 +74,26 @@ impl Display for Note<'_> {
         let age = Time(fact(Fact::TriggerAgeUs));
         let idle = Time(fact(Fact::IdleMs) * 1_000);
         match event.verdict.claim.subcause {
+            Subcause::AfterClose if event.form() == Some(Form::ActiveRa) => {
+                write!(f, "Both sides had sent FIN: the connection was over before the reset.")
+            }
             Subcause::AfterClose => {
                 write!(f, "Both sides had sent FIN; the reset only answers what still arrived.")
             }
-            Subcause::AbortAfterExchange => write!(
-                f,
-                "Everything sent had been acknowledged, and a RST took the place of the FIN after \
-                 {idle} of silence."
-            ),
+            Subcause::AbortAfterExchange => match self.unacknowledged() {
+                0 => write!(
+                    f,
+                    "Everything sent had been acknowledged, and a RST took the place of the FIN \
+                     {}.",
+                    Silence(idle)
+                ),
+                bytes => write!(
+                    f,
+                    "The exchange was over but for the acknowledgement of {bytes} bytes, and a RST \
+                     took the place of the FIN {}.",
+                    Silence(idle)
+                ),
+            },
             Subcause::LateSegmentAfterClose => write!(
                 f,
                 "The sender had already closed with FIN; {} what the peer still had on its way.",
@@ -103,10 +147,15 @@ impl Note<'_> {
         let age = Time(fact(Fact::TriggerAgeUs));
         let idle = Time(fact(Fact::IdleMs) * 1_000);
         match event.verdict.claim.subcause {
-            Subcause::HalfOpen => write!(
+            Subcause::HalfOpen if event.form() == Some(Form::ReplyR) => write!(
                 f,
                 "A bare RST whose number is what the peer acknowledged {age} before: the host \
                  knows no such connection."
+            ),
+            Subcause::HalfOpen => write!(
+                f,
+                "A RST-ACK that has no number of its own and acknowledges a packet of {age} before: \
+                 the host knows no such connection."
             ),
             Subcause::DataAfterClose => write!(
                 f,
@@ -159,7 +208,19 @@ impl Note<'_> {
             Subcause::MidstreamReject | Subcause::Injection | Subcause::BlindInjection => {
                 self.foreign(f)
             }
-            Subcause::NoSession => write!(f, "A stateful device had no session for the packet."),
+            Subcause::NoSession if event.form() == Some(Form::ActiveRa) => write!(
+                f,
+                "{} after the connection's last packet came a reset with its numbers from another \
+                 distance than its host (time to live {:+}): a device had kept a state of its own.",
+                Time(fact(Fact::IdleMs) * 1_000),
+                fact(Fact::TtlDelta)
+            ),
+            Subcause::NoSession => write!(
+                f,
+                "A packet of {age} before was answered as if there were no connection, from another \
+                 distance than the host (time to live {:+}): a device had no session for it.",
+                fact(Fact::TtlDelta)
+            ),
             _ => self.hosts(f),
         }
     }
@@ -181,13 +242,41 @@ impl Note<'_> {
                 fact(Fact::TrainDelta)
             );
         }
-        write!(
-            f,
-            "The RST does not look like the host it names (time to live {:+}, {} RSTs to the other \
-             side).",
-            fact(Fact::TtlDelta),
-            fact(Fact::RstsOtherSide)
-        )
+        write!(f, "The RST does not look like the host it names")?;
+        let mut between = ": ";
+        for difference in self.differences().into_iter().flatten() {
+            write!(f, "{between}{difference}")?;
+            between = ", ";
+        }
+        write!(f, ".")
+    }
+
+    /// In what the RST differs from its host, as far as a header or a watch shows it.
+    fn differences(&self) -> [Option<Difference>; 8] {
+        let fact = |fact: Fact| self.0.evidence.get(fact);
+        let holds = |flag: Fact, says: &'static str| fact(flag).map(|_| Difference::Is(says));
+        let ratio = fact(Fact::LatencyRatio).filter(|&percent| percent < 50);
+        [
+            fact(Fact::TtlDelta).filter(|&by| by != 0).map(Difference::TimeToLive),
+            ratio.map(Difference::Quick),
+            holds(Fact::DfMismatch, "DF clear"),
+            holds(Fact::TsMissing, "no timestamps"),
+            holds(Fact::DscpNotEchoed, "DSCP not copied"),
+            holds(Fact::Mirrored, "window and IP identification of the packet answered"),
+            holds(Fact::NoTrigger, "no packet that it answers"),
+            fact(Fact::RstsOtherSide).map(Difference::OtherSide),
+        ]
+    }
+
+    /// Bytes of either side that nobody had acknowledged, the reset included; a FIN or SYN alone is none.
+    fn unacknowledged(&self) -> i64 {
+        let event = self.0;
+        let fact = |fact: Fact| event.evidence.get(fact).filter(|&bytes| bytes > 1).unwrap_or(0);
+        let (client, server) = (fact(Fact::UnackedC), fact(Fact::UnackedS));
+        let (own, peers) =
+            if event.service_side() == event.side { (server, client) } else { (client, server) };
+        let taken = event.evidence.get(Fact::AckRelPeer).is_some_and(|behind| behind >= -1);
+        own + if taken { 0 } else { peers }
     }
 
     fn hosts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,6 +289,11 @@ impl Note<'_> {
                 "The host still had the connection and ended it {age} after data from its peer \
                  that was not answered: closed with data unread."
             ),
+            Subcause::Abort
+                if fact(Fact::BytesC) + fact(Fact::BytesS) == 0 && event.initiator.is_some() =>
+            {
+                write!(f, "The handshake was complete, and its host aborted before any payload.")
+            }
             Subcause::Abort => {
                 write!(f, "The host still had the connection and aborted it in mid-exchange.")
             }

@@ -3,10 +3,12 @@
 //! The inputs are analysed as `analyze` does it, settling included, and of all events only the best
 //! one so far is kept. A frame is looked up first, so that the analysis knows its flow.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use resetscope_core::engine::{Config, Engine};
 use resetscope_core::flow::key::FlowKey;
 use resetscope_core::judge::cause::Subcause;
 use resetscope_core::judge::event::Event;
@@ -14,7 +16,7 @@ use resetscope_core::segment::{RstTexts, Segment, TcpFlags};
 use resetscope_core::wire::dissect;
 
 use crate::collect::{Sink, Summary};
-use crate::run::{Findings, run};
+use crate::run::{Findings, RunError, run};
 use crate::sink::mask::Mask;
 use crate::source::{Batch, Fill, Progress, Source};
 
@@ -64,8 +66,12 @@ pub(super) fn choose(
     let (wanted, flow) = match *target {
         Target::Frame(frame) => {
             let segment = segment_of(request.source()?.as_mut(), frame)?;
-            let is_rst = segment.flags.any(TcpFlags::RST);
-            (Wanted::Frame { key: segment.key, frame, is_rst }, named(&segment.key))
+            let key = segment.key;
+            let counted_in = match segment.flags.any(TcpFlags::RST) {
+                true => event_of_rst(request, &key, frame)?,
+                false => None,
+            };
+            (Wanted::Frame { key, frame, counted_in }, named(&key))
         }
         Target::Flow(spec) => (Wanted::Flow(spec), spec.to_string()),
     };
@@ -109,12 +115,57 @@ fn segment_of(source: &mut dyn Source, wanted: u64) -> Result<Segment, ExplainEr
     Err(ExplainError::NoFrame { frame: wanted, last })
 }
 
+/// The first frame of the event that counts the RST in a frame of the flow `key`: of all events of this
+/// flow it is the one that has a RST more with that frame than without.
+fn event_of_rst(
+    request: &Request<'_>,
+    key: &FlowKey,
+    frame: u64,
+) -> Result<Option<u64>, ExplainError> {
+    let config = Config { flows: 0, ..request.plan.engine.clone() };
+    let engine = || Engine::new(&config, 0, 1).map_err(RunError::from);
+    let (mut without, mut with) = (engine()?, engine()?);
+    let mut source = request.source()?;
+    let (mut batch, mut end) = (Batch::new(BATCH), false);
+    while !end {
+        end = source.fill(&mut batch, u64::MAX)? == Fill::End;
+        for (number, packet) in (batch.first_number()..).zip(batch.frames()) {
+            let mut segment = Segment::default();
+            let of_flow = dissect(&packet, &mut segment, &mut RstTexts::new(0)).is_ok()
+                && segment.key == *key;
+            if of_flow && number < frame {
+                without.push([packet], number);
+            }
+            if of_flow && number <= frame {
+                with.push([packet], number);
+            }
+            end |= number >= frame;
+        }
+        if !end {
+            // Judged before that frame: it cannot be in one of these.
+            without.drain_events().for_each(drop);
+            with.drain_events().for_each(drop);
+        }
+    }
+    without.finish();
+    with.finish();
+    let counts = |engine: &mut Engine| -> BTreeMap<u64, u32> {
+        engine.drain_events().map(|event| (event.open.rst.frame, event.open.packets())).collect()
+    };
+    let before = counts(&mut without);
+    Ok(counts(&mut with)
+        .into_iter()
+        .find(|(first, packets)| before.get(first) != Some(packets))
+        .map(|(first, _)| first))
+}
+
 /// What the search looks for.
 enum Wanted<'a> {
     Frame {
         key: FlowKey,
         frame: u64,
-        is_rst: bool,
+        /// First frame of the event that counts it, if it is a RST.
+        counted_in: Option<u64>,
     },
     Flow(FlowSpec),
     /// A flow of which the addresses are printed so.
@@ -133,9 +184,9 @@ impl Wanted<'_> {
     /// How far an event is from what is looked for; the least is the best.
     fn distance(&self, event: &Event) -> (bool, u64) {
         match *self {
-            // Every RST belongs to an event that began with it or before it.
-            Self::Frame { frame, is_rst, .. } => {
-                (is_rst && event.frame > frame, event.frame.abs_diff(frame))
+            Self::Frame { frame, counted_in, .. } => {
+                let other = counted_in.is_some_and(|first| first != event.frame);
+                (other, event.frame.abs_diff(frame))
             }
             Self::Flow(_) | Self::Printed(..) => (false, event.frame),
         }

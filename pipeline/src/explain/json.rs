@@ -77,7 +77,8 @@ struct Packet {
 #[derive(Serialize)]
 struct Fact {
     fact: &'static str,
-    value: i64,
+    /// Null for a text.
+    value: Option<i64>,
     shown: String,
     what: &'static str,
     says: &'static str,
@@ -136,7 +137,7 @@ fn fact(item: &Item, verdict: Subcause) -> Fact {
     let ids = |list: &[Subcause]| list.iter().map(|subcause| subcause.id()).collect();
     Fact {
         fact: item.fact.name(),
-        value: item.value,
+        value: Some(item.value),
         shown: value(item.fact, item.value),
         what: about.what,
         says: item.reading.says,
@@ -148,6 +149,24 @@ fn fact(item: &Item, verdict: Subcause) -> Fact {
         favours: ids(item.reading.favours),
         against: ids(item.reading.against),
         source: about.source,
+    }
+}
+
+fn text_fact(text: reasons::Text) -> Fact {
+    let (verdict, favours) = match text.decides {
+        true => ("for", vec![Subcause::SelfDeclared.id()]),
+        false => ("neither", Vec::new()),
+    };
+    Fact {
+        fact: "text",
+        value: None,
+        shown: text.shown,
+        what: reasons::Text::WHAT,
+        says: reasons::Text::SAYS,
+        verdict,
+        favours,
+        against: Vec::new(),
+        source: reasons::Text::SOURCE,
     }
 }
 
@@ -201,7 +220,11 @@ pub fn write(out: &mut dyn Write, story: &Story) -> io::Result<()> {
         packets_earlier: story.timeline.earlier,
         packets_later: story.timeline.later,
         packets: story.timeline.rows.iter().map(|row| packet(row, &roles)).collect(),
-        evidence: items.iter().map(|item| fact(item, subcause)).collect(),
+        evidence: items
+            .iter()
+            .map(|item| fact(item, subcause))
+            .chain(reasons::Text::of(judged).map(text_fact))
+            .collect(),
         alternatives: alternatives(story, &items),
         not_known: judged.unknowns.names().filter_map(explain::unknown).collect(),
         wireshark: Wireshark {

@@ -23,6 +23,36 @@ pub fn items(event: &Event) -> Vec<Item> {
     event.evidence.iter().map(read).collect()
 }
 
+/// The text that a reset may carry: evidence too, though no number.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The text, in quotes.
+    pub shown: String,
+    /// It names the device that wrote the reset, which is what the verdict rests on.
+    pub decides: bool,
+}
+
+impl Text {
+    /// What it is.
+    pub const WHAT: &str = "the reset's payload";
+    /// What it says.
+    pub const SAYS: &str = "Hosts send resets without payload; devices that explain themselves put \
+                            the reason there, and some systems a piece of the connection's data.";
+    /// Where that is known from.
+    pub const SOURCE: &str = "RFC 9293 section 3.5.2; Wireshark tcp.reset_cause";
+
+    /// The text of an event's first RST; `None` when it carried none.
+    #[must_use]
+    pub fn of(event: &Event) -> Option<Self> {
+        let text = String::from_utf8_lossy(event.payload());
+        let text = text.trim_end_matches('\0');
+        (!text.is_empty()).then(|| Self {
+            shown: format!("\"{}\"", text.escape_debug()),
+            decides: event.verdict.claim.subcause == Subcause::SelfDeclared,
+        })
+    }
+}
+
 /// What separates an alternative from the verdict.
 #[derive(Clone, Debug, Default)]
 pub struct Comparison {

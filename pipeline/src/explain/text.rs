@@ -254,20 +254,12 @@ fn evidence(out: &mut dyn Write, story: &Story, items: &[Item]) -> io::Result<()
     writeln!(out)
 }
 
-/// The text that a reset may carry is evidence too, though no number.
 fn payload(out: &mut dyn Write, story: &Story) -> io::Result<()> {
-    let text = String::from_utf8_lossy(story.event.payload());
-    let text = text.trim_end_matches('\0');
-    if text.is_empty() {
-        return Ok(());
-    }
-    let own = story.event.verdict.claim.subcause == Subcause::SelfDeclared;
-    let head = wrap(&format!("text \"{}\": the reset's payload", text.escape_debug()), 2);
-    write!(out, "{}", head.replacen(' ', if own { "+" } else { " " }, 1))?;
-    let says = "Hosts send resets without payload; devices that explain themselves put the reason \
-                there, and some systems a piece of the connection's data. [RFC 9293 section 3.5.2; \
-                Wireshark tcp.reset_cause]";
-    write!(out, "{}", wrap(says, 4))
+    let Some(text) = reasons::Text::of(&story.event) else { return Ok(()) };
+    let head = wrap(&format!("text {}: {}", text.shown, reasons::Text::WHAT), 2);
+    write!(out, "{}", head.replacen(' ', if text.decides { "+" } else { " " }, 1))?;
+    let says = format!("{} [{}]", reasons::Text::SAYS, reasons::Text::SOURCE);
+    write!(out, "{}", wrap(&says, 4))
 }
 
 fn alternatives(out: &mut dyn Write, story: &Story, items: &[Item]) -> io::Result<()> {

@@ -44,6 +44,16 @@ pub const fn of(of: Fact) -> Explanation {
         }
         Fact::FinSeenC => fact("the client had closed", "", "RFC 9293 section 3.6"),
         Fact::FinSeenS => fact("the server had closed", "", "RFC 9293 section 3.6"),
+        Fact::FinUnanswered => fact(
+            "the resetting side closed while its request was unanswered",
+            "",
+            "RFC 9293 section 3.6.1",
+        ),
+        Fact::DataAfterFin => fact(
+            "the peer sent new data after it had acknowledged the resetting side's FIN",
+            "",
+            "RFC 9293 section 3.6.1",
+        ),
         Fact::BytesC => fact("payload of the client", " bytes", "RFC 9293 section 3.4"),
         Fact::BytesS => fact("payload of the server", " bytes", "RFC 9293 section 3.4"),
         Fact::UnackedC => {

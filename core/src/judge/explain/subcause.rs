@@ -165,7 +165,8 @@ const fn foreign(subcause: Subcause) -> Words {
         Subcause::NoSession => (
             "A stateful device refused a packet because it has no session for it, after a failover \
              or on an asymmetric path.",
-            "an immediate reset from a device's distance without a long silence before it",
+            "an immediate reset from a device's distance without a long silence before it, or one \
+             with the connection's numbers some seconds after both ends had closed",
             "Juniper SRX tcp-rst; F5 rst-cause \"No flow found for ACK\"",
         ),
         _ => (
@@ -186,7 +187,8 @@ const fn program(subcause: Subcause) -> Words {
         ),
         Subcause::Abort => (
             "The program aborted in mid-exchange (SO_LINGER 0 or its like).",
-            "an active reset while bytes of its own sender were not yet acknowledged",
+            "an active reset while bytes of its own sender were not yet acknowledged, or by the \
+             opener directly behind the handshake",
             "RFC 9293 section 3.9.1.6 (ABORT); Linux tcp_disconnect",
         ),
         Subcause::ProcessExit => (

@@ -267,8 +267,7 @@ pub(super) fn no_other_packet(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> 
 
 /// 7.1, 7.2: too little was captured to tell.
 pub(super) fn too_little(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
-    let one_way = (facts.me.packets == 0) != (facts.peer.packets == 0);
-    if one_way && (facts.me.packets > 0 || (!facts.form.is_reply() && facts.peer.packets > 2)) {
+    if facts.one_way() {
         return Some(Verdict::new(Subcause::OneWay, 88).or(Subcause::HalfOpen, 20));
     }
     let closing = facts.me.has(seen::FIN) || facts.peer.has(seen::FIN);

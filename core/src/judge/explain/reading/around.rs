@@ -6,10 +6,10 @@ use crate::flow::record::{IP_ID_STEP_MAX, IpIdClass};
 use crate::limits::{QUICKER_US_MIN, SCAN_TARGETS};
 
 pub(super) fn header(event: &Event, fact: Fact, value: i64) -> Reading {
-    let active = form_of(event) == Some(Form::ActiveRa);
+    let active = event.form() == Some(Form::ActiveRa);
     match (fact, value) {
         (Fact::TtlDelta, 0) => reads(
-            "The same as the sender's other packets: it came from as far away as the host itself.",
+            "Within what the sender's other packets had: it came from as far away as one of them.",
             NONE,
             FOREIGN,
         ),
@@ -193,6 +193,9 @@ pub(super) fn others(event: &Event, fact: Fact, value: i64) -> Reading {
         ),
         (Fact::SvcAlive, 0) => neutral("No other connection to it was seen accepted."),
         (Fact::SvcAlive, _) => neutral("There is a program behind the port."),
+        (Fact::AcceptedAfter, _) if syn && event.evidence.get(Fact::RefusedAfter).is_some() => {
+            neutral("It took one connection right after and refused another: it was starting.")
+        }
         (Fact::AcceptedAfter, _) if syn => reads(
             "It took another connection right after: it was not down.",
             &[SynRejected],

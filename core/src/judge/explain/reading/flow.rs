@@ -2,11 +2,19 @@
 
 use super::*;
 
-pub(super) fn form(value: i64) -> Reading {
+pub(super) fn form(event: &Event, value: i64) -> Reading {
+    let alone = event.evidence.get(Fact::AgeMs).is_none();
     match Form::ALL.into_iter().find(|form| *form as i64 == value) {
         Some(Form::ReplyR) => reads(
             "A bare RST whose sequence number is what the peer acknowledged: how a host (or a \
              firewall in its name) answers a packet of a connection that it does not know.",
+            ANSWERS,
+            ENDED,
+        ),
+        Some(Form::ReplyRa) if event.stage != Stage::PostSyn && !alone => reads(
+            "A RST-ACK with nothing of its own that acknowledges the packet answered: how a host \
+             (or a firewall in its name) answers a packet without ACK of a connection that it does \
+             not know.",
             ANSWERS,
             ENDED,
         ),
@@ -21,6 +29,11 @@ pub(super) fn form(value: i64) -> Reading {
              it.",
             HAD_IT,
             NOT_ACTIVE,
+        ),
+        _ if alone => reads(
+            "The capture holds nothing of the connection that its numbers could be held against.",
+            &[Backscatter, OneWay, Midstream],
+            NONE,
         ),
         _ => reads(
             "Neither a host without the connection nor one that has it writes these numbers, as \
@@ -96,7 +109,7 @@ pub(super) fn acknowledgement(by: i64) -> Reading {
 }
 
 pub(super) fn window(event: &Event, value: i64) -> Reading {
-    match (form_of(event), value) {
+    match (event.form(), value) {
         (Some(Form::ActiveRa), 0) => {
             neutral("Zero: a full receive buffer, another system than Linux, or a forged header.")
         }
@@ -119,9 +132,7 @@ pub(super) fn idle(event: &Event, ms: i64) -> Reading {
             NONE,
             &[IdleStateLost, IdleTimer, SocketKill, KeepaliveExpired],
         ),
-        500..60_000 if form_of(event) != Some(Form::ActiveRa) => {
-            neutral("The exchange had paused.")
-        }
+        500..60_000 if event.form() != Some(Form::ActiveRa) => neutral("The exchange had paused."),
         500..60_000 => reads(
             "The exchange had paused: a program's or an operator's decision, or a short timer.",
             &[AbortAfterExchange, SocketKill],
@@ -138,8 +149,7 @@ pub(super) fn idle(event: &Event, ms: i64) -> Reading {
 pub(super) fn fin(event: &Event, fact: Fact) -> Reading {
     let both = event.evidence.get(Fact::FinSeenC).is_some()
         && event.evidence.get(Fact::FinSeenS).is_some();
-    let by_client = event.initiator.is_some_and(|side| side & 1 == event.side & 1);
-    let own = by_client == (fact == Fact::FinSeenC);
+    let own = by_client(event) == (fact == Fact::FinSeenC);
     match (both, own) {
         (true, _) => reads(
             "Both sides had closed: nothing was left to break.",
@@ -161,12 +171,12 @@ pub(super) fn fin(event: &Event, fact: Fact) -> Reading {
 
 pub(super) fn volume(event: &Event, fact: Fact, value: i64) -> Reading {
     let asked = event.evidence.get(Fact::BytesC).is_some_and(|bytes| bytes > 0);
-    let by_client = event.initiator.is_some_and(|side| side & 1 == event.side & 1);
+    let by_client = by_client(event);
     let own = by_client == (fact == Fact::UnackedC);
     match (fact, value) {
         (Fact::BytesC, 0) => reads(
             "The client had said nothing yet.",
-            NONE,
+            if by_client { &[HalfOpenProbe, Abort] } else { &[Overload] },
             &[UnreadData, RefusedRequest, TlsFailure, ClientGaveUp],
         ),
         (Fact::BytesS, 0) if asked && !by_client => reads(
@@ -184,7 +194,7 @@ pub(super) fn volume(event: &Event, fact: Fact, value: i64) -> Reading {
                         counts one).";
             if own { reads(says, NONE, &[Abort, AbortDuringLoss]) } else { neutral(says) }
         }
-        _ if !own && form_of(event).is_some_and(Form::is_reply) => {
+        _ if !own && event.form().is_some_and(Form::is_reply) => {
             neutral("Bytes of the other side were unconfirmed: those that the reset answers.")
         }
         _ if own => reads(

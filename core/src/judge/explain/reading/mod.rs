@@ -152,7 +152,7 @@ const fn reads(
 #[must_use]
 pub fn of(event: &Event, fact: Fact, value: i64) -> Reading {
     match fact {
-        Fact::Form => flow::form(value),
+        Fact::Form => flow::form(event, value),
         Fact::TriggerAgeUs => flow::trigger_age(value),
         Fact::SeqRelNxt => flow::sequence(value),
         Fact::AckRelPeer => flow::acknowledgement(value),
@@ -164,6 +164,16 @@ pub fn of(event: &Event, fact: Fact, value: i64) -> Reading {
             NONE,
         ),
         Fact::FinSeenC | Fact::FinSeenS => flow::fin(event, fact),
+        Fact::FinUnanswered => reads(
+            "The client had asked, and closed without waiting for the answer: what came met nobody.",
+            &[ClientGaveUp],
+            &[AfterClose],
+        ),
+        Fact::DataAfterFin => reads(
+            "The peer knew that the resetting side had closed, and sent more: there was no reader.",
+            &[DataAfterClose],
+            NONE,
+        ),
         Fact::BytesC | Fact::BytesS | Fact::UnackedC | Fact::UnackedS => {
             flow::volume(event, fact, value)
         }
@@ -199,9 +209,6 @@ pub fn of(event: &Event, fact: Fact, value: i64) -> Reading {
             &[Midstream],
             NONE,
         ),
-        Fact::OneWay if event.stage == Stage::PostSyn => {
-            neutral("Of the other side nothing but the reset was seen, as when it refuses.")
-        }
         Fact::OneWay => {
             reads("What the other side sent was not captured, or it sent nothing.", &[OneWay], NONE)
         }
@@ -215,7 +222,7 @@ pub fn of(event: &Event, fact: Fact, value: i64) -> Reading {
     }
 }
 
-fn form_of(event: &Event) -> Option<Form> {
-    let value = event.evidence.get(Fact::Form)?;
-    Form::ALL.into_iter().find(|form| *form as i64 == value)
+/// The resetting side is the client, as far as that is known.
+fn by_client(event: &Event) -> bool {
+    event.service_side() & 1 != event.side & 1
 }

@@ -3,9 +3,10 @@
 //! The verdict waits for the race window because the strongest evidence against a reset comes after
 //! it: a host that has reset a connection sends nothing more on it (Weaver et al., NDSS 2009).
 
-use crate::flow::record::{Direction, FlowRecord, IP_ID_STEP_MAX, elapsed, micros, seen};
+use crate::flow::record::{Direction, FlowRecord, IP_ID_STEP_MAX, IpIdClass};
+use crate::flow::record::{elapsed, micros, seen};
 use crate::flow::table::Slot;
-use crate::segment::{Segment, TcpFlags};
+use crate::segment::{Segment, TcpFlags, quirk};
 use crate::seq::Seq;
 
 use super::form::Form;
@@ -211,6 +212,9 @@ impl Watch {
             return;
         }
         let before = &self.flow.dir[side];
+        if written_before(&self.rst, before, segment) {
+            return;
+        }
         let beyond_rst = before.packets == 0 || Seq(segment.end()).after(Seq(before.nxt));
         let counted = if segment.flags.is_syn_ack() {
             if after.victim_syns > 0 || me.has(seen::SYN_ACK) || overtaken {
@@ -260,4 +264,18 @@ impl Watch {
         let (rst_id, own_id) = (self.rst.ip_id, segment.ip_id);
         rst_id == 0 || !counts(own_id, me.ip_id) || counts(rst_id, own_id)
     }
+}
+
+/// Whether the IP identifications say that a segment of the reset's claimed sender was written before
+/// the reset, however late it was captured: a copy of one from another tap, or one that the reset
+/// overtook. `before` is what that side had sent before the reset.
+fn written_before(rst: &Rst, before: &Direction, segment: &Segment) -> bool {
+    let back = |later: u16, earlier: u16| later.wrapping_sub(earlier).cast_signed();
+    let copy = before.ip_id_class() == IpIdClass::Incrementing
+        && back(segment.ip_id, before.ip_id) <= 0
+        && !segment.has_quirk(quirk::IPV6);
+    let overtaken = rst.flags.any(TcpFlags::ACK)
+        && !Seq(segment.end()).after(Seq(rst.seq))
+        && (1..=IP_ID_STEP_MAX.cast_signed()).contains(&back(rst.ip_id, segment.ip_id));
+    copy || overtaken
 }

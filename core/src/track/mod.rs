@@ -210,7 +210,8 @@ fn new_payload(me: &mut Direction, peer: &Direction, segment: &Segment, step: &m
     if !step.data {
         step.kind |= kind::ALERT;
     }
-    if peer.has(seen::FIN) {
+    // A goodbye asks for nothing: whoever had closed lost nothing by it.
+    if step.data && peer.has(seen::FIN) {
         let knows = !Seq(peer.nxt).after(Seq(segment.ack));
         step.seen |= if knows { seen::DATA_AFTER_PEER_FIN } else { seen::DATA_CROSSED_PEER_FIN };
     }

@@ -66,6 +66,14 @@ pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.form == Form::ActiveRa && facts.ack_rel.is_some_and(|by| by < -1) {
         return Some(Verdict::new(Subcause::UnreadData, 80).or(Subcause::AfterClose, 40));
     }
+    if facts.peer.has(seen::DATA_CROSSED_PEER_FIN) && facts.form.is_reply() {
+        // The peer's data met a closed socket before its own FIN did.
+        return Some(
+            Verdict::new(Subcause::LateSegmentAfterClose, 70)
+                .or(Subcause::UnreadData, 20)
+                .or(Subcause::AfterClose, 10),
+        );
+    }
     Some(Verdict::new(Subcause::AfterClose, 97))
 }
 
@@ -311,10 +319,14 @@ pub(super) fn after_own_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
 /// 2.6: a host answers an acknowledgement of bytes it never sent. Its answer has that number, far
 /// from all that the connection used, so nobody on the connection accepts it.
 pub(super) fn nat_bypass(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
-    let far = facts.seq_rel.is_some_and(|by| by.unsigned_abs() > 1 << 20);
+    // Far below what a sender of that many bytes had reached lies what its peer has not heard of.
+    let sent = |by: i32| by < 0 && by.unsigned_abs() <= facts.me.bytes.saturating_add(2);
+    let far = facts.seq_rel.is_some_and(|by| by.unsigned_abs() > 1 << 20 && !sent(by));
     let asked = facts.ended(ended::ACK_UNSENT) || facts.trigger_is(kind::OUT_OF_WINDOW);
     let bare = !facts.rst.flags.any(TcpFlags::ACK) && facts.rst.window == 0;
-    (far && bare && (asked || facts.form == Form::ReplyR))
+    // What answers a SYN-ACK that acknowledges something else is the initiator itself.
+    let opening = facts.stage == Stage::PostSyn && facts.by_initiator == Some(true);
+    (far && bare && !opening && (asked || facts.form == Form::ReplyR))
         .then(|| Verdict::new(Subcause::NatBypass, 95).or(Subcause::Ineffective, 20))
 }
 

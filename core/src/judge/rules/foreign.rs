@@ -61,7 +61,8 @@ pub(super) fn killcx(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let both = facts.after.rsts_other_side > 0 && facts.after.other_side_us < TOGETHER_US_MAX;
     let recent = facts.own_age_us.is_some_and(|age| age < 1_000_000)
         || facts.trigger_age_us.is_some_and(|age| age < 1_000_000);
-    if !forged_syn || !recent {
+    // Who goes on to open a connection with that SYN meant it: a port that is used again.
+    if !forged_syn || !recent || facts.after.reopened {
         return None;
     }
     if both {

@@ -22,6 +22,10 @@ pub(super) fn keepalive_expired(facts: &Facts<'_>, _: &Origin) -> Option<Verdict
     if facts.form == Form::ReplyR || facts.aftermath {
         return None;
     }
+    // Who has just acknowledged something of the peer's knows that the peer lives.
+    if facts.flow.last_kind[facts.side()] & kind::PROBE == 0 {
+        return None;
+    }
     let answered = facts.trigger_age_us.is_some_and(|us| Some(us) < facts.own_age_us);
     match facts.me.probe_run() {
         // One probe alone is any idle connection's; the second shows that the first was in vain.
@@ -48,7 +52,8 @@ fn expired_beyond(facts: &Facts<'_>) -> Option<Verdict> {
 /// retransmissions and a reset mean another stack, or a program that lost patience.
 pub(super) fn retransmission_gave_up(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     let run = facts.me.retransmission_run();
-    if run < 3 || facts.form == Form::ReplyR || facts.form == Form::ReplyRa {
+    let heard = facts.flow.unacked(facts.side()) == Some(0);
+    if run < 3 || heard || facts.form == Form::ReplyR || facts.form == Form::ReplyRa {
         return None;
     }
     if facts.stage == Stage::PostSyn {
@@ -68,6 +73,7 @@ pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         return None;
     }
     let around = facts.around();
+    let closing = facts.me.has(seen::FIN) || facts.peer.has(seen::FIN);
     let cohort = around.cohort.unwrap_or(1);
     let (alive, closed) = (around.accepted_after, around.refused_after);
     // Who refuses one and accepts another has not ended: a rule may refuse, too.
@@ -81,6 +87,10 @@ pub(super) fn together(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.by_initiator == Some(false) && !facts.me.has(seen::DATA) {
         // Accepted by the kernel, never by the program: the listener went with its queue.
         return Some(Verdict::new(Subcause::Overload, 96).or(Subcause::UnreadData, 20));
+    }
+    if closing {
+        // Many that end at once because their peers closed at once are picked by nobody.
+        return None;
     }
     let percent = if alive { 97 } else { 93 };
     Some(
@@ -132,6 +142,15 @@ pub(super) fn after_fin(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     }
     if facts.by_initiator == Some(true) && facts.answered_without_tls() {
         return Some(Verdict::new(Subcause::TlsFailure, 97).or(Subcause::AbortAfterExchange, 30));
+    }
+    let asked = facts.by_initiator == Some(false) && facts.peer.has(seen::DATA);
+    if asked && !facts.me.has(seen::DATA) {
+        // Half-closed behind its request: the peer still waits for an answer.
+        return Some(
+            Verdict::new(Subcause::UnreadData, 70)
+                .or(Subcause::Abort, 25)
+                .or(Subcause::AbortAfterExchange, 5),
+        );
     }
     // Whoever sent FIN behind its request waits for no answer; an alert of ours that the peer has
     // not acknowledged yet is no loss.
@@ -206,6 +225,10 @@ pub(super) fn unfinished(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
         } else {
             None
         };
+    }
+    let alerted = facts.flow.first_payload[side] == Payload::TlsAlert as u8;
+    if alerted && facts.request_is(Payload::TlsClientHello) {
+        return Some(Verdict::new(Subcause::TlsFailure, 97).or(Subcause::Abort, 10));
     }
     if own_unacked {
         return Some(

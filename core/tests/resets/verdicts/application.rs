@@ -3,7 +3,7 @@
 use super::{Case, Want, check};
 use crate::conversation::{ACK, MS, PSH, S, Tape};
 
-const CLIENT_HELLO: [u8; 60] = {
+pub(super) const CLIENT_HELLO: [u8; 60] = {
     let mut hello = [0; 60];
     (hello[0], hello[1], hello[2], hello[4], hello[5], hello[8]) = (22, 3, 1, 55, 1, 51);
     hello

@@ -7,6 +7,7 @@ mod benign;
 mod firewall;
 mod guards;
 mod kill;
+mod lookalikes;
 mod network;
 mod unknown;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use resetscope_core::engine::Config;
 use tracing::{debug, info};
 
@@ -55,25 +55,29 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
         flows = plan.engine.flows,
         "reading"
     );
-    let mut sink = outputs.sink(mask, report::others(&mut report));
+    let mut sink = outputs.sink(mask, report::others(&mut report), &stop);
     let ran = run(&plan, source, &mut sink, &stop, &watch);
     drop(sink);
     bar.finish_and_clear();
-    let missing = outputs.end().context("cannot write the results");
-    let findings = ran?;
+    let ended = outputs.end();
+    let findings = match ran {
+        Ok(findings) => findings,
+        Err(error) => return ended.refuse_missing(Err(error.into())).map(|()| Outcome::Done),
+    };
     let outcome = Outcome::of(&findings);
-    if stop.load(Ordering::Relaxed) {
+    // Who reads stdout, and has seen enough, knows that there is more.
+    let stopped = stop.load(Ordering::Relaxed) && !ended.closed;
+    if stopped {
         info!("stopped early; the results cover what was read until then");
     }
     if let Some(report) = report {
-        let stopped = stop.load(Ordering::Relaxed);
         report.finish(&Ending {
             damage: &findings.damage,
             oddities: &findings.oddities,
             stopped,
         })?;
     }
-    output::refuse_missing(missing?)?;
+    ended.refuse_missing(Ok(()))?;
     Ok(outcome)
 }
 

@@ -57,7 +57,7 @@ fn is_usage(error: &Error) -> bool {
     matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
 }
 
-fn is_broken_pipe(error: &Error) -> bool {
+pub(super) fn is_broken_pipe(error: &Error) -> bool {
     error.chain().any(|cause| {
         cause
             .downcast_ref::<io::Error>()
@@ -66,7 +66,7 @@ fn is_broken_pipe(error: &Error) -> bool {
 }
 
 /// The whole chain in one line.
-fn sentence(error: &Error) -> String {
+pub(super) fn sentence(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();

@@ -14,7 +14,7 @@ use super::colour::Colour;
 use super::dashboard::{self, NoTui, Shown};
 use super::exit::Outcome;
 use super::log::Log;
-use super::output::{Others, Outputs};
+use super::output::{Ended, Others, Outputs};
 use super::serve::{self, Server};
 use super::{dpdk, output, privacy, privilege};
 use crate::config::{self, Config, Cores, Dpdk, Length};
@@ -158,16 +158,16 @@ fn watch<B: Backend>(
     if let Some(publisher) = server.as_ref().map(Server::publisher) {
         others.sinks = others.sinks.with(publisher);
     }
-    let mut sink = outputs.sink(mask, others);
+    let mut sink = outputs.sink(mask, others, &signals.stop);
     let ran = run(plan, backend, tracepoint, &mut sink, signals, &notify);
     drop(sink);
-    let missing = outputs.end();
-    let printed = shown.map_or(Ok(()), Shown::end);
-    ran?;
-    let missing = missing.and_then(|missing| printed.map(|()| missing));
-    for unwritten in missing.context("cannot write the results")? {
+    let Ended { missing, printed, .. } = outputs.end();
+    let shown = shown.map_or(Ok(()), Shown::end);
+    for unwritten in missing {
         warn!("{unwritten}: {}", unwritten.cause);
     }
+    ran?;
+    printed.and(shown).context("cannot write the results")?;
     Ok(Outcome::Done)
 }
 

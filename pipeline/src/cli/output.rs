@@ -7,13 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::colour::Colour;
+use super::exit::{is_broken_pipe, sentence};
 use super::progress;
 use crate::collect::Sink;
 use crate::config;
@@ -21,7 +22,7 @@ use crate::sink::file::{self, Files, News, Unwritten};
 use crate::sink::kernel::{Asked, Kernel};
 use crate::sink::mask::{Mask, behind};
 use crate::sink::tee::Tee;
-use crate::sink::until_closed::UntilClosed;
+use crate::sink::until_closed::{UntilClosed, unless_closed};
 use crate::sink::{Format, Output};
 
 /// What is to be written, and where.
@@ -95,7 +96,7 @@ impl<'a> Request<'a> {
 #[derive(Default)]
 pub(super) struct Others<'a> {
     pub(super) sinks: Tee<'a>,
-    /// Whether the run goes on when whoever reads stdout has seen enough.
+    /// Whether the run goes on when whoever reads stdout has seen enough; for files it always does.
     pub(super) outlive_stdout: bool,
 }
 
@@ -105,6 +106,8 @@ pub(super) struct Outputs {
     pub(super) files: Files,
     /// What goes to stdout, and to stderr if events take that.
     pub(super) stdout: Output,
+    /// Whether whoever read stdout has gone.
+    closed: Arc<AtomicBool>,
 }
 
 impl Outputs {
@@ -129,7 +132,7 @@ impl Outputs {
             several: false,
             unwritten: News::new(files.losses()),
         };
-        Ok(Self { files, stdout })
+        Ok(Self { files, stdout, closed: Arc::default() })
     }
 
     /// Opens all files.
@@ -155,42 +158,62 @@ impl Outputs {
     }
 
     /// All of them, and `others`, as one sink: behind the mask if there is one, so that nothing gets
-    /// past it.
+    /// past it. It sets `stop` when whoever reads stdout has gone and nobody else waits for a result.
     pub(super) fn sink<'a>(
         &'a mut self,
         mask: Option<Mask>,
         others: Others<'a>,
+        stop: &Arc<AtomicBool>,
     ) -> Box<dyn Sink + 'a> {
         let kernel = self.stdout.kernel.clone();
+        let outlive_stdout = others.outlive_stdout || !self.files.is_empty();
+        let stop = (!outlive_stdout).then(|| Arc::clone(stop));
+        let stdout = UntilClosed::new(&mut self.stdout, Arc::clone(&self.closed), stop);
         // Files come first: the summary on stdout says what they could not take.
-        let sinks = others.sinks.with(&mut self.files);
-        let sinks = match others.outlive_stdout {
-            true => sinks.with(UntilClosed::new(&mut self.stdout)),
-            false => sinks.with(&mut self.stdout),
-        };
-        let sinks = behind(mask, sinks);
+        let sinks = behind(mask, others.sinks.with(&mut self.files).with(stdout));
         match kernel {
             Some(kernel) => Box::new(Asked::new(kernel, sinks)),
             None => sinks,
         }
     }
 
-    /// Completes all of them, and returns the files that lack something.
-    pub(super) fn end(mut self) -> io::Result<Vec<Unwritten>> {
-        let missing = self.files.end();
-        self.stdout.flush()?;
-        Ok(missing)
+    /// Completes all of them, and says how that went.
+    pub(super) fn end(mut self) -> Ended {
+        Ended {
+            missing: self.files.end(),
+            printed: unless_closed(self.stdout.flush()),
+            closed: self.closed.load(Ordering::Relaxed),
+        }
     }
 }
 
-/// Files that lack something are an error; all but the first are told here.
-pub(super) fn refuse_missing(missing: Vec<Unwritten>) -> Result<()> {
-    let mut missing = missing.into_iter();
-    let Some(first) = missing.next() else { return Ok(()) };
-    for other in missing {
-        tracing::error!("{other}: {}", other.cause);
+/// How the outputs of a run ended.
+#[must_use]
+pub(super) struct Ended {
+    /// Files that lack something.
+    pub(super) missing: Vec<Unwritten>,
+    /// Whether stdout took everything, or its reader had seen enough.
+    pub(super) printed: io::Result<()>,
+    /// Whether the reader of stdout had seen enough.
+    pub(super) closed: bool,
+}
+
+impl Ended {
+    /// What could not be written is an error, unless the run had another one before; all but the
+    /// first are told here.
+    pub(super) fn refuse_missing(self, before: Result<()>) -> Result<()> {
+        let printed = self.printed.context("cannot write the results");
+        let missing = self.missing.into_iter().map(Error::from);
+        let errors = before.err().into_iter().chain(printed.err()).chain(missing);
+        // That the reader of a pipe has gone counts if there is nothing else.
+        let (gone, errors): (Vec<_>, Vec<_>) = errors.partition(is_broken_pipe);
+        let mut errors = errors.into_iter();
+        let first = errors.next();
+        for other in errors {
+            tracing::error!("{}", sentence(&other));
+        }
+        first.or_else(|| gone.into_iter().next()).map_or(Ok(()), Err)
     }
-    Err(first.into())
 }
 
 /// Refuses to write `what` over one of the captures, under whatever name.

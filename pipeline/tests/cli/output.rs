@@ -52,6 +52,52 @@ fn a_reader_that_has_seen_enough_is_success() {
 }
 
 #[test]
+fn a_reader_of_stdout_that_has_seen_enough_costs_no_other_result() {
+    let folder = Folder::new();
+    let bytes = capture(&refusals(4_000));
+    let whole = folder.put("whole.pcap", &bytes);
+    let cut = folder.put("cut.pcap", &bytes[..bytes.len() - 7]);
+    let file = |name: &str| folder.path(name).to_str().unwrap().to_owned();
+    let (events, summaries, histograms) = (file("e.jsonl"), file("s.jsonl"), file("h.hlog"));
+    let files =
+        ["--events", &events, "--summaries", &summaries, "--histograms", &histograms, "--format"];
+    let (files, alone) = (&[&files[..], &["json"]].concat()[..], &["--format", "json"][..]);
+    let full = &["--summaries", &summaries, "--events", "/dev/full"][..];
+    let missing = "cannot write events to /dev/full (4000 are missing): No space left";
+    for (command, args, capture, code, says) in [
+        ("analyze", files, &whole, 0, ""),
+        ("analyze", files, &cut, 3, "cut.pcap is damaged at byte"),
+        ("analyze", alone, &cut, 3, "cut.pcap is damaged at byte"),
+        ("explain", &["--frame", "2"][..], &cut, 3, "cut.pcap is damaged at byte"),
+        ("analyze", full, &whole, 1, missing),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let interval = if args == files { &["--interval", "100ms"][..] } else { &[] };
+        let output = resetscope()
+            .arg(command)
+            .args(SMALL)
+            .args(args)
+            .args(interval)
+            .arg(capture)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        let stderr = text(&output.stderr);
+        let row = format!("{command} {args:?}: {stderr}");
+        assert_eq!(output.status.code(), Some(code), "{row}");
+        assert_eq!(stderr.lines().count(), usize::from(!says.is_empty()), "{row}");
+        assert!(stderr.contains(says), "{row}");
+        if args == files {
+            let lines = |path: &str| std::fs::read_to_string(path).unwrap().lines().count();
+            assert_eq!(lines(&events), if capture == &whole { 4_000 } else { 3_999 }, "{row}");
+            assert!(lines(&summaries) > 300, "{row}");
+            assert!(lines(&histograms) > 300, "{row}");
+        }
+    }
+}
+
+#[test]
 fn an_interval_prints_one_summary_each() {
     let folder = Folder::new();
     let path = folder.put("ten.pcap", &capture(&refusals(10)));

@@ -17,19 +17,12 @@ use super::args::Analyze;
 use super::exit::Outcome;
 use super::log::Log;
 use super::output::{self, Outputs};
-use super::{privacy, progress, report};
+use super::{place, privacy, progress, report};
 use crate::config;
 
 /// Runs `analyze`.
 pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
     log.quiet(args.quiet);
-    let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
-    let stop = Arc::new(AtomicBool::new(false));
-    let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
-    // While inputs are being opened there is nothing to tell, and a signal may end the program.
-    let source = source::open(inputs, &options)?;
-    output::stop_on_signals(&stop)?;
-    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     let mut files = config::Files::default();
     args.output_files.clone().over(&mut files);
     let request = output::Request {
@@ -37,13 +30,22 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
         format: args.format,
         top: args.top,
         files: &files,
+        report: args.report.path.as_deref(),
     };
+    request.check()?;
+    let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
+    // While inputs are being opened there is nothing to tell, and a signal may end the program.
+    let source = source::open(inputs, &options)?;
+    output::stop_on_signals(&stop)?;
+    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     for path in request.paths() {
-        output::refuse_input("results", path, &args.files)?;
+        place::refuse_input("results", path, &args.files)?;
     }
-    let mut report = report::create(&args.report, &args.files, &request.paths())?;
+    let mut report = report::create(&args.report, &args.files)?;
     let bar = progress::bar(source.progress(), args.quiet);
-    let mut outputs = Outputs::new(&request, args.colour, &bar)?;
+    let mut outputs = Outputs::new(&request, args.colour, &bar);
     outputs.open_files(&request)?;
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let plan = plan(args);

@@ -52,9 +52,13 @@ pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
     }
 }
 
-/// What was typed could not work with any input.
+/// What was typed, or configured, makes no sense, whatever the input.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
 fn is_usage(error: &Error) -> bool {
-    matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
+    error.is::<Usage>() || matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
 }
 
 pub(super) fn is_broken_pipe(error: &Error) -> bool {

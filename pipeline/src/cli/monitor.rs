@@ -98,6 +98,7 @@ fn request(config: &Config) -> output::Request<'_> {
         format: config.format,
         top: config.top,
         files: &config.files,
+        report: None,
     }
 }
 
@@ -108,7 +109,7 @@ fn open_outputs(
     colour: Colour,
 ) -> Result<Outputs> {
     let request = request(config);
-    let mut outputs = Outputs::new(&request, colour, &ProgressBar::hidden())?;
+    let mut outputs = Outputs::new(&request, colour, &ProgressBar::hidden());
     if let Some(tracepoint) = tracepoint {
         outputs.ask(Kernel::new(tracepoint.accounts()));
     }

@@ -1,10 +1,9 @@
 //! Where results go, and how a run is told to stop: the same for every command that analyses.
 
 use std::cell::RefCell;
-use std::fs::{FileType, Metadata};
+use std::fs::FileType;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::colour::Colour;
 use super::exit::{is_broken_pipe, sentence};
-use super::progress;
+use super::{place, progress};
 use crate::collect::Sink;
 use crate::config;
 use crate::sink::file::{self, Files, News, Unwritten};
@@ -35,6 +34,8 @@ pub(super) struct Request<'a> {
     pub(super) top: usize,
     /// Other files, and when new ones begin.
     pub(super) files: &'a config::Files,
+    /// Where a report goes.
+    pub(super) report: Option<&'a Path>,
 }
 
 impl<'a> Request<'a> {
@@ -46,7 +47,7 @@ impl<'a> Request<'a> {
         self.events.filter(|path| *path != Path::new("-"))
     }
 
-    /// All files, as they are called without rotation.
+    /// All files but the report, as they are called without rotation.
     pub(super) fn paths(&self) -> Vec<&'a Path> {
         let others = [self.files.summaries.as_deref(), self.files.histograms.as_deref()];
         self.events_file().into_iter().chain(others.into_iter().flatten()).collect()
@@ -70,7 +71,7 @@ impl<'a> Request<'a> {
         if rotation.is_on() && paths.is_empty() {
             bail!("no file to rotate: name one with --events, --summaries or --histograms");
         }
-        for (at, path) in paths.iter().enumerate() {
+        for path in &paths {
             if *path == Path::new("-") {
                 bail!(
                     "only events can go to stdout; summaries are there already with --format json"
@@ -80,15 +81,8 @@ impl<'a> Request<'a> {
             if rotation.is_on() && path.metadata().is_ok_and(|about| special(about.file_type())) {
                 bail!("{} is no regular file, so it cannot be rotated", path.display());
             }
-            let absolute = |path: &Path| std::path::absolute(path).ok();
-            if paths.iter().skip(at + 1).any(|other| absolute(other) == absolute(path)) {
-                bail!(
-                    "{} is named twice: each kind of result needs a file of its own",
-                    path.display()
-                );
-            }
         }
-        Ok(())
+        place::refuse_twice(&[&paths[..], self.report.as_slice()].concat())
     }
 }
 
@@ -113,8 +107,7 @@ pub(super) struct Outputs {
 impl Outputs {
     /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr. The
     /// bar steps aside for what has its terminal.
-    pub(super) fn new(request: &Request<'_>, colour: Colour, bar: &ProgressBar) -> Result<Self> {
-        request.check()?;
+    pub(super) fn new(request: &Request<'_>, colour: Colour, bar: &ProgressBar) -> Self {
         let (summaries, palette) = if request.events_to_stdout() {
             (progress::beside(bar, io::stderr()), colour.palette(&io::stderr()))
         } else {
@@ -132,7 +125,7 @@ impl Outputs {
             several: false,
             unwritten: News::new(files.losses()),
         };
-        Ok(Self { files, stdout, closed: Arc::default() })
+        Self { files, stdout, closed: Arc::default() }
     }
 
     /// Opens all files.
@@ -213,23 +206,6 @@ impl Ended {
             tracing::error!("{}", sentence(&other));
         }
         first.or_else(|| gone.into_iter().next()).map_or(Ok(()), Err)
-    }
-}
-
-/// Refuses to write `what` over one of the captures, under whatever name.
-pub(super) fn refuse_input(what: &str, path: &Path, inputs: &[PathBuf]) -> Result<()> {
-    let identity = |path: &Path| {
-        let meta = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
-        Some((meta.dev(), meta.ino()))
-    };
-    let Some(target) = identity(path) else { return Ok(()) };
-    match inputs.iter().find(|input| identity(input) == Some(target)) {
-        Some(input) => bail!(
-            "cannot write {what} to {}: that is the capture {}; name another file",
-            path.display(),
-            input.display()
-        ),
-        None => Ok(()),
     }
 }
 

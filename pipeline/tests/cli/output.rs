@@ -115,6 +115,47 @@ fn an_interval_prints_one_summary_each() {
 }
 
 #[test]
+fn two_results_never_share_a_file_by_whatever_names() {
+    let folder = Folder::new();
+    let capture = folder.put("two.pcap", &capture(&refusals(2)));
+    let old = folder.put("old", b"of an earlier run");
+    std::fs::create_dir(folder.path("sub")).unwrap();
+    std::fs::hard_link(&old, folder.path("hard")).unwrap();
+    for (to, link) in [("old", "soft"), ("new", "leads-to-new"), ("sub", "sub-too")] {
+        std::os::unix::fs::symlink(to, folder.path(link)).unwrap();
+    }
+    for (one, other, why) in [
+        ("new", "new", "the same path"),
+        ("new", "./new", "a path that says where it is"),
+        ("new", "sub/../new", "a path that comes back"),
+        ("sub/new", "sub-too/new", "a folder by a link"),
+        ("old", "soft", "a link"),
+        ("soft", "hard", "a link to what another name is of"),
+        ("hard", "old", "two names of one file"),
+        ("new", "leads-to-new", "a link that leads to a file that will be"),
+    ] {
+        for options in [
+            ["--events", "--summaries"],
+            ["--histograms", "--events"],
+            ["--report", "--events"],
+            ["--summaries", "--report"],
+        ] {
+            let output = resetscope()
+                .current_dir(folder.0.path())
+                .args(["analyze", options[0], one, options[1], other])
+                .arg(&capture)
+                .output()
+                .unwrap();
+            let stderr = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{options:?}, {why}: {stderr}");
+            assert!(stderr.contains("is named twice"), "{options:?}, {why}: {stderr}");
+            assert_eq!(std::fs::read_to_string(&old).unwrap(), "of an earlier run", "{why}");
+            assert!(!folder.path("new").exists() && !folder.path("sub/new").exists(), "{why}");
+        }
+    }
+}
+
+#[test]
 fn events_are_never_written_over_a_capture() {
     let folder = tempfile::tempdir().unwrap();
     let corpus =

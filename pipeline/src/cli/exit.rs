@@ -8,6 +8,7 @@ use anyhow::Error;
 use tracing::{error, warn};
 
 use crate::run::Findings;
+use crate::sink::file::FormatError;
 use crate::source::{Damage, SourceError};
 
 /// How a run ended that was not an error.
@@ -57,8 +58,16 @@ pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
 #[error("{0}")]
 pub(super) struct Usage(pub(super) String);
 
+impl From<&str> for Usage {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 fn is_usage(error: &Error) -> bool {
-    error.is::<Usage>() || matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
+    error.is::<Usage>()
+        || matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
+        || matches!(error.downcast_ref(), Some(FormatError::SummariesAsParquet { .. }))
 }
 
 pub(super) fn is_broken_pipe(error: &Error) -> bool {

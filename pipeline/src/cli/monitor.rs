@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
@@ -12,7 +12,7 @@ use tracing::{debug, info, trace, warn};
 
 use super::colour::Colour;
 use super::dashboard::{self, NoTui, Shown};
-use super::exit::Outcome;
+use super::exit::{Outcome, Usage};
 use super::log::Log;
 use super::output::{Ended, Others, Outputs};
 use super::serve::{self, Server};
@@ -220,7 +220,7 @@ fn open(config: &Config, workers: usize) -> Result<Tap> {
     let interface = config
         .interface
         .as_deref()
-        .ok_or_else(|| anyhow!("which interface? Name it with -i, or in the configuration"))?;
+        .ok_or_else(|| Usage::from("which interface? Name it with -i, or in the configuration"))?;
     let tap = &config.af_packet;
     let block_bytes = tap.block_kib.as_u32() << 10;
     if !block_bytes.is_power_of_two() {

@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::colour::Colour;
-use super::exit::{is_broken_pipe, sentence};
+use super::exit::{Usage, is_broken_pipe, sentence};
 use super::{place, progress};
 use crate::collect::Sink;
 use crate::config;
@@ -64,18 +64,21 @@ impl<'a> Request<'a> {
         file::check(self.events_file(), self.files.summaries.as_deref())?;
         let (rotation, paths) = (self.files.rotation(), self.paths());
         if rotation.keep.is_some() && !rotation.is_on() {
-            bail!(
-                "files to keep are of a series: say with --rotate-size or --rotate-every when a new one begins"
-            );
+            bail!(Usage::from(
+                "files to keep are of a series: say with --rotate-size or --rotate-every when a \
+                 new one begins"
+            ));
         }
         if rotation.is_on() && paths.is_empty() {
-            bail!("no file to rotate: name one with --events, --summaries or --histograms");
+            bail!(Usage::from(
+                "no file to rotate: name one with --events, --summaries or --histograms"
+            ));
         }
         for path in &paths {
             if *path == Path::new("-") {
-                bail!(
+                bail!(Usage::from(
                     "only events can go to stdout; summaries are there already with --format json"
-                );
+                ));
             }
             let special = |kind: FileType| !kind.is_file() && !kind.is_dir();
             if rotation.is_on() && path.metadata().is_ok_and(|about| special(about.file_type())) {

@@ -56,6 +56,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         (&["analyze", "--flows", "-1", file], "-1"),
         (&["analyze", "--format", "xml", file], "table, json"),
         (&["analyze", "--colour", file], "--colour"),
+        (&["monitor"], "which interface?"),
+        (&["explain", "--frame", "1", "--flow", "10.0.0.1:1-10.0.0.2:2", file], "--flow"),
     ] {
         let output = resetscope().args(args).stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");

@@ -49,6 +49,8 @@ impl Use {
 pub(super) struct Capture {
     path: PathBuf,
     size: Option<u64>,
+    /// Whether what is walked was decompressed.
+    compressed: bool,
     window: Window,
     format: Format,
     scouts: Scouts,
@@ -155,6 +157,7 @@ impl Capture {
         Ok(Self {
             path,
             size,
+            compressed: layers > 0,
             window,
             format,
             scouts,
@@ -257,16 +260,19 @@ impl Capture {
         if let Format::Pcapng(sections) = &mut self.format {
             sections.settle();
             if let Some((offset, what)) = sections.undescribed().take() {
-                let path = self.path.clone();
-                self.damage.push(Damage { path, offset, what, read_on: true });
+                self.note(offset, what, true);
             }
         }
     }
 
     fn end_broken(&mut self, what: String) {
         self.end();
-        let (path, offset) = (self.path.clone(), self.window.offset());
-        self.damage.push(Damage { path, offset, what, read_on: false });
+        self.note(self.window.offset(), what, false);
+    }
+
+    fn note(&mut self, offset: u64, what: String, read_on: bool) {
+        let (path, decompressed) = (self.path.clone(), self.compressed);
+        self.damage.push(Damage { path, offset, decompressed, what, read_on });
     }
 
     /// What was found damaged, once.

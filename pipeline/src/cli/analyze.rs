@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::Result;
 use resetscope_core::engine::Config;
-use tracing::{debug, info};
+use tracing::{debug, warn};
 
 use crate::report::Ending;
 use crate::run::{Plan, run};
@@ -70,7 +70,7 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
     // Who reads stdout, and has seen enough, knows that there is more.
     let stopped = stop.load(Ordering::Relaxed) && !ended.closed;
     if stopped {
-        info!("stopped early; the results cover what was read until then");
+        warn!("stopped early; the results cover what was read until then");
     }
     if let Some(report) = report {
         report.finish(&Ending {

@@ -56,7 +56,10 @@ const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
         lost while the capture was made, by its own account (they count as received and dropped), \
         packets without times, and time that runs backwards. What follows compressed data is \
         ignored with a warning, too. Packets of which a pcapng capture does not describe the \
-        interface are skipped, and make it a damaged one.";
+        interface are skipped, and make it a damaged one.\n\n\
+        SIGINT and SIGTERM end the reading early: results of what was read until then are completed, \
+        a warning says so, and the exit code is that of a whole run. A second one ends the program \
+        at once, with exit code 1 and without them.";
 
 const ANALYZE_EXAMPLES: &str = "Examples:\n  \
         resetscope analyze trace.pcap\n  \

@@ -23,6 +23,7 @@ fn help_names_what_can_be_typed() {
                 "--quiet",
                 "--format",
                 "Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but",
+                "SIGINT and SIGTERM end the reading early",
                 "Examples:",
             ],
         ),

@@ -445,7 +445,7 @@ fn a_reader_of_stdout_who_has_seen_enough_does_not_cost_the_report() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = resetscope()
-        .args(["--interval", "10ms", "--report"])
+        .args(["--interval", "100ms", "--report"])
         .arg(&report)
         .arg(&input)
         .stdout(writer)

@@ -30,7 +30,7 @@ fn a_reader_that_has_seen_enough_is_success() {
     let folder = Folder::new();
     // Far more than a pipe holds.
     let path = folder.put("many.pcap", &capture(&refusals(4_000)));
-    for args in [&["--events", "-"][..], &["--interval", "1ms", "--format", "json"]] {
+    for args in [&["--events", "-"][..], &["--interval", "100ms", "--format", "json"]] {
         let mut child = resetscope()
             .arg("analyze")
             .args(SMALL)
@@ -100,17 +100,17 @@ fn a_reader_of_stdout_that_has_seen_enough_costs_no_other_result() {
 #[test]
 fn an_interval_prints_one_summary_each() {
     let folder = Folder::new();
-    let path = folder.put("ten.pcap", &capture(&refusals(10)));
+    let path = folder.put("fifty.pcap", &capture(&refusals(50)));
     let path = path.to_str().unwrap();
-    let output = analyze(["--interval", "20ms", "--format", "json", path]);
+    let output = analyze(["--interval", "100ms", "--format", "json", path]);
     let stdout = text(&output.stdout);
     assert_eq!(stdout.lines().count(), 5);
     for (seq, line) in stdout.lines().enumerate() {
         let summary = json(line);
         assert_eq!(summary["interval"]["seq"], seq);
-        assert_eq!(summary["frames"]["received"], 4);
+        assert_eq!(summary["frames"]["received"], 20);
     }
-    let table = text(&analyze(["--interval", "20ms", path]).stdout);
+    let table = text(&analyze(["--interval", "100ms", path]).stdout);
     assert_eq!(table.matches("RST packets").count(), 5, "{table}");
 }
 

@@ -54,8 +54,9 @@ const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
         Several files are read as one tap, in the order of their timestamps.\n\n\
         Warnings say what weakens the verdicts although everything was read: packets that were \
         lost while the capture was made, by its own account (they count as received and dropped), \
-        packets without times, and time that runs backwards. What follows compressed data is \
-        ignored with a warning, too. Packets of which a pcapng capture does not describe the \
+        packets without times, and time that runs backwards. Warnings tell of a capture of which \
+        nothing can be read for its link type, too, and of what follows compressed data and is \
+        ignored. Packets of which a pcapng capture does not describe the \
         interface are skipped, and make it a damaged one.\n\n\
         SIGINT and SIGTERM end the reading early: results of what was read until then are completed, \
         a warning says so, and the exit code is that of a whole run. A second one ends the program \

@@ -4,6 +4,7 @@ use super::batch::{Batch, Slot};
 use super::decompress::{Garbage, decompress};
 use super::error::{Damage, SourceError, shown};
 use super::input::{Bytes, Opened, Options};
+use super::link::Links;
 use super::oddity::{Counts, Times};
 use super::pcap::{self, Header};
 use super::pcapng::{Packets, Sections};
@@ -63,6 +64,7 @@ pub(super) struct Capture {
     /// Packets that it says were lost, as far as they were taken.
     lost: u64,
     times: Times,
+    links: Links,
     garbage: Garbage,
 }
 
@@ -167,6 +169,7 @@ impl Capture {
             damage: Vec::new(),
             lost: 0,
             times: Times::default(),
+            links: Links::default(),
             garbage,
         })
     }
@@ -194,6 +197,7 @@ impl Capture {
             if walked.frames > 0 {
                 let slots = batch.free().get(..walked.frames).unwrap_or_default();
                 let latest_ns = self.times.watch(slots);
+                self.links.watch(slots);
                 batch.commit(walked.frames, latest_ns);
                 if held.is_none() {
                     batch.hold(self.window.memory());
@@ -295,7 +299,8 @@ impl Capture {
             Format::Pcapng(sections) => sections.borrowed(),
         };
         let counts = self.times.counts(borrowed);
-        (&self.path, Counts { lost: self.lost, garbage: self.garbage.follows(), ..counts })
+        let (lost, garbage) = (self.lost, self.garbage.follows());
+        (&self.path, Counts { lost, garbage, foreign: self.links.foreign(), ..counts })
     }
 
     /// Size of the input as it lies, when it has one.

@@ -135,7 +135,7 @@ impl Capture {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted = Counted { inner: reader, bytes: Arc::clone(&read_bytes) };
         let Recognised { format, prefix, reader, layers, garbage } =
-            recognise(&path, Box::new(counted), options)?;
+            recognise(&path, Box::new(counted))?;
         let begin = if matches!(format, Format::Pcap(_)) { pcap::FILE_HEADER_BYTES } else { 0 };
         let mut mapped = None;
         if layers == 0
@@ -331,11 +331,7 @@ struct Recognised {
 }
 
 /// Takes off compression until a capture format shows.
-fn recognise(
-    path: &Path,
-    mut reader: Box<dyn Read + Send>,
-    options: &Options,
-) -> Result<Recognised, SourceError> {
+fn recognise(path: &Path, mut reader: Box<dyn Read + Send>) -> Result<Recognised, SourceError> {
     let garbage = Garbage::default();
     for layers in 0..=LAYERS_MAX {
         let mut prefix = Prefix::new();
@@ -346,7 +342,7 @@ fn recognise(
             Kind::Pcapng => Format::Pcapng(Sections::default()),
             Kind::Compressed(compression) => {
                 let whole = Box::new(Cursor::new(prefix).chain(reader));
-                reader = decompress(compression, whole, options.zstd_window_log_max, &garbage)
+                reader = decompress(compression, whole, &garbage)
                     .map_err(|cause| read_error(path, cause))?;
                 continue;
             }

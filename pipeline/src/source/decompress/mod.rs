@@ -1,7 +1,7 @@
 //! gzip, zstd and lz4 as plain readers whose errors are sentences.
 //!
 //! All three stream: what a decoder keeps is bounded by the format (gzip 32 KiB, lz4 8 MiB, zstd
-//! the window that [`super::Options::zstd_window_log_max`] allows), however much comes out.
+//! a window of 2 GiB), however much comes out.
 
 mod gzip;
 mod lookahead;
@@ -38,16 +38,13 @@ impl Garbage {
 pub(super) fn decompress(
     compression: Compression,
     reader: Box<dyn Read + Send>,
-    zstd_window_log_max: u32,
     garbage: &Garbage,
 ) -> io::Result<Box<dyn Read + Send>> {
     let input = Lookahead::new(reader);
     let garbage = garbage.clone();
     Ok(match compression {
         Compression::Gzip => Box::new(Named::new("gzip", gzip::Members::new(input, garbage))),
-        Compression::Zstd => {
-            Box::new(Named::new("zstd", zstd::Frames::new(input, zstd_window_log_max, garbage)?))
-        }
+        Compression::Zstd => Box::new(Named::new("zstd", zstd::Frames::new(input, garbage)?)),
         Compression::Lz4 => Box::new(Named::new("lz4", lz4::Frames::new(input, false, garbage))),
         Compression::Lz4Legacy => {
             Box::new(Named::new("lz4", lz4::Frames::new(input, true, garbage)))
@@ -129,7 +126,7 @@ mod tests {
         let mut out = Vec::new();
         let input = Box::new(io::Cursor::new(bytes.to_vec()));
         let garbage = Garbage::default();
-        let mut content = decompress(compression, input, 31, &garbage).unwrap();
+        let mut content = decompress(compression, input, &garbage).unwrap();
         let result = content.read_to_end(&mut out);
         let again = content.read(&mut [0; 9]).map_err(|error| error.to_string());
         let error = result.err().map(|error| error.to_string());

@@ -49,8 +49,12 @@ fn read(path: &Path, mmap: bool, chop: Option<u64>, plan: &Plan) -> Outcome {
         None => source,
     };
     let mut outcome = analyse(source, plan);
-    // A damaged input is called by its name, which differs between the ways to read it.
-    outcome.damage.iter_mut().for_each(|damage| damage.path.clear());
+    // A damaged input is called by its name, which differs between the ways to read it; so does
+    // whether it was compressed.
+    for damage in &mut outcome.damage {
+        damage.path.clear();
+        damage.decompressed = false;
+    }
     outcome
 }
 

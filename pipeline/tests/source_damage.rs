@@ -377,3 +377,28 @@ fn what_cannot_be_opened_says_why() {
     assert!(matches!(read(&empty).unwrap_err(), SourceError::Empty { .. }));
     assert!(matches!(read(Path::new("/dev/null")).unwrap_err(), SourceError::Empty { .. }));
 }
+
+#[test]
+fn a_wrong_checksum_is_noticed_however_many_compressed_inputs_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = sample(6);
+    let mut broken = gzip(&pcap(Order::Little, Flavour::Nano, &frames));
+    let checksum = broken.len() - 8;
+    broken[checksum] ^= 1;
+    // More than are read by threads of their own.
+    let paths: Vec<_> = (0..20).map(|i| folder.path().join(format!("{i}.pcap.gz"))).collect();
+    for path in &paths {
+        std::fs::write(path, &broken).unwrap();
+    }
+    let inputs = paths.iter().map(|path| path.as_path().into());
+    let read = read_with(inputs, &Options::default(), 3).unwrap();
+    assert_eq!(read.frames.len(), 20 * frames.len());
+    let mut damaged: Vec<_> = read.damage.iter().map(|damage| damage.path.clone()).collect();
+    damaged.sort();
+    let mut want = paths.clone();
+    want.sort();
+    assert_eq!(damaged, want);
+    for damage in read.damage {
+        assert!(damage.what.contains("gzip data is corrupt"), "{damage}");
+    }
+}

@@ -13,10 +13,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use analysis::source_of;
-use capture_writer::{Flavour, Order, Seen, pcap};
+use capture_writer::{Flavour, Order, Seen, gzip, pcap};
 use resetscope::source::recording::{Recording, RecordingError};
 use resetscope::source::rotate::Rotation;
-use resetscope::source::{Batch, Fill, Options, Played, Reopened, Replay, Source};
+use resetscope::source::{About, Batch, Fill, Oddity, Options, Played, Reopened, Replay, Source};
 use resetscope_core::flow::key::FlowKey;
 use resetscope_core::frame::{Frame, LinkType};
 use resetscope_core::segment::{RstTexts, Segment};
@@ -132,6 +132,19 @@ fn as_late_as_times_go_nothing_stands_still() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_odd_of_files_is_told_however_often_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture");
+    let seen = [Tcp { flags: SYN, ..Tcp::default() }.frame(BEGIN_NS)];
+    let packed = gzip(&pcap(Order::Little, Flavour::Nano, &seen));
+    std::fs::write(&path, [&packed[..], b"tail"].concat()).unwrap();
+    let files = vec![path.clone()];
+    let mut source = Reopened::open(files, Options::default(), LONG, Arc::default()).unwrap();
+    take(&mut source, 5, 3, u64::MAX / 2);
+    assert_eq!(source.oddities(), [Oddity { path, others: 0, about: About::Garbage }]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ mod view;
 
 pub use options::timestamps;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, LinkType};
 use crate::segment::{RstTexts, Segment, quirk};
 use crate::skip::Skip;
 use link::{Family, Layer};
@@ -81,6 +81,12 @@ pub fn dissect_to(frame: &Frame<'_>, sink: &mut impl Sink) -> Result<(), Skip> {
         Some(result) => result,
         None => walk(*frame, sink),
     }
+}
+
+/// Whether frames of this link type can be read at all.
+#[must_use]
+pub const fn reads(link: LinkType) -> bool {
+    Layer::outermost(link).is_some()
 }
 
 /// Reads any frame, header by header.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use resetscope_core::engine::Config;
-use tracing::{debug, info};
+use tracing::{debug, warn};
 
 use crate::report::Ending;
 use crate::run::{Plan, run};
@@ -17,19 +17,12 @@ use super::args::Analyze;
 use super::exit::Outcome;
 use super::log::Log;
 use super::output::{self, Outputs};
-use super::{privacy, progress, report};
+use super::{place, privacy, progress, report};
 use crate::config;
 
 /// Runs `analyze`.
 pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
     log.quiet(args.quiet);
-    let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
-    let stop = Arc::new(AtomicBool::new(false));
-    let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
-    // While inputs are being opened there is nothing to tell, and a signal may end the program.
-    let source = source::open(inputs, &options)?;
-    output::stop_on_signals(&stop)?;
-    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     let mut files = config::Files::default();
     args.output_files.clone().over(&mut files);
     let request = output::Request {
@@ -37,13 +30,22 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
         format: args.format,
         top: args.top,
         files: &files,
+        report: args.report.path.as_deref(),
     };
+    request.check()?;
+    let inputs: Vec<Input> = args.files.iter().cloned().map(Input::from).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let options = Options { mmap: !args.no_mmap, stop: Arc::clone(&stop), ..Options::default() };
+    // While inputs are being opened there is nothing to tell, and a signal may end the program.
+    let source = source::open(inputs, &options)?;
+    output::stop_on_signals(&stop)?;
+    let mask = privacy::mask(args.privacy.privacy.as_deref())?;
     for path in request.paths() {
-        output::refuse_input("results", path, &args.files)?;
+        place::refuse_input("results", path, &args.files)?;
     }
-    let mut report = report::create(&args.report, &args.files, &request.paths())?;
+    let mut report = report::create(&args.report, &args.files)?;
     let bar = progress::bar(source.progress(), args.quiet);
-    let mut outputs = Outputs::new(&request, args.colour, &bar)?;
+    let mut outputs = Outputs::new(&request, args.colour, &bar);
     outputs.open_files(&request)?;
     let watch = |progress: Progress| bar.set_position(progress.consumed);
     let plan = plan(args);
@@ -55,25 +57,29 @@ pub(super) fn analyze(args: &Analyze, log: &Log) -> Result<Outcome> {
         flows = plan.engine.flows,
         "reading"
     );
-    let mut sink = outputs.sink(mask, report::others(&mut report));
+    let mut sink = outputs.sink(mask, report::others(&mut report), &stop);
     let ran = run(&plan, source, &mut sink, &stop, &watch);
     drop(sink);
     bar.finish_and_clear();
-    let missing = outputs.end().context("cannot write the results");
-    let findings = ran?;
+    let ended = outputs.end();
+    let findings = match ran {
+        Ok(findings) => findings,
+        Err(error) => return ended.refuse_missing(Err(error.into())).map(|()| Outcome::Done),
+    };
     let outcome = Outcome::of(&findings);
-    if stop.load(Ordering::Relaxed) {
-        info!("stopped early; the results cover what was read until then");
+    // Who reads stdout, and has seen enough, knows that there is more.
+    let stopped = stop.load(Ordering::Relaxed) && !ended.closed;
+    if stopped {
+        warn!("stopped early; the results cover what was read until then");
     }
     if let Some(report) = report {
-        let stopped = stop.load(Ordering::Relaxed);
         report.finish(&Ending {
             damage: &findings.damage,
             oddities: &findings.oddities,
             stopped,
         })?;
     }
-    output::refuse_missing(missing?)?;
+    ended.refuse_missing(Ok(()))?;
     Ok(outcome)
 }
 
@@ -83,7 +89,7 @@ fn plan(args: &Analyze) -> Plan {
         workers: args.workers.map_or_else(cores, usize::from),
         interval_ns: args
             .interval
-            .map(|length| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)),
+            .map(|length| u64::try_from(length.get().as_nanos()).unwrap_or(u64::MAX)),
         engine: Config {
             flows: usize::try_from(args.flows).unwrap_or(usize::MAX),
             ..Config::default()

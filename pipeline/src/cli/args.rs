@@ -1,11 +1,11 @@
 //! What can be typed. Help, man page and completions come from these definitions.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 
+use crate::config::Length;
 use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
@@ -54,9 +54,13 @@ const ANALYZE: &str = "Explains the resets in recorded captures.\n\n\
         Several files are read as one tap, in the order of their timestamps.\n\n\
         Warnings say what weakens the verdicts although everything was read: packets that were \
         lost while the capture was made, by its own account (they count as received and dropped), \
-        packets without times, and time that runs backwards. What follows compressed data is \
-        ignored with a warning, too. Packets of which a pcapng capture does not describe the \
-        interface are skipped, and make it a damaged one.";
+        packets without times, and time that runs backwards. Warnings tell of a capture of which \
+        nothing can be read for its link type, too, and of what follows compressed data and is \
+        ignored. Packets of which a pcapng capture does not describe the \
+        interface are skipped, and make it a damaged one.\n\n\
+        SIGINT and SIGTERM end the reading early: results of what was read until then are completed, \
+        a warning says so, and the exit code is that of a whole run. A second one ends the program \
+        at once, with exit code 1 and without them.";
 
 const ANALYZE_EXAMPLES: &str = "Examples:\n  \
         resetscope analyze trace.pcap\n  \
@@ -127,9 +131,9 @@ pub struct Analyze {
     pub report: ReportArgs,
 
     /// Print a summary for each interval of packet time, such as `10s`, `1m` or `1h`, counted from
-    /// the first frame [default: one for the whole capture].
-    #[arg(long, value_name = "DURATION", value_parser = interval)]
-    pub interval: Option<Duration>,
+    /// the first frame; at least 100ms [default: one for the whole capture].
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<Length>,
 
     /// Threads that analyse [default: one for each core]. The results do not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=SHARDS as i64))]
@@ -217,13 +221,4 @@ pub struct Explain {
     /// No progress.
     #[arg(long, short)]
     pub quiet: bool,
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; write it as 500ms, 10s, 5m or 1h"))?;
-    if duration < Duration::from_millis(1) {
-        return Err("the shortest interval is 1ms".to_owned());
-    }
-    Ok(duration)
 }

@@ -8,6 +8,7 @@ use anyhow::Error;
 use tracing::{error, warn};
 
 use crate::run::Findings;
+use crate::sink::file::FormatError;
 use crate::source::{Damage, SourceError};
 
 /// How a run ended that was not an error.
@@ -52,12 +53,24 @@ pub(super) fn code(result: Result<Outcome, Error>) -> ExitCode {
     }
 }
 
-/// What was typed could not work with any input.
-fn is_usage(error: &Error) -> bool {
-    matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
+/// What was typed, or configured, makes no sense, whatever the input.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub(super) String);
+
+impl From<&str> for Usage {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
 }
 
-fn is_broken_pipe(error: &Error) -> bool {
+fn is_usage(error: &Error) -> bool {
+    error.is::<Usage>()
+        || matches!(error.downcast_ref(), Some(SourceError::StdinTwice))
+        || matches!(error.downcast_ref(), Some(FormatError::SummariesAsParquet { .. }))
+}
+
+pub(super) fn is_broken_pipe(error: &Error) -> bool {
     error.chain().any(|cause| {
         cause
             .downcast_ref::<io::Error>()
@@ -66,7 +79,7 @@ fn is_broken_pipe(error: &Error) -> bool {
 }
 
 /// The whole chain in one line.
-fn sentence(error: &Error) -> String {
+pub(super) fn sentence(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();

@@ -14,6 +14,7 @@ use crate::explain::list::List;
 use crate::explain::{ExplainError, Request, json, text};
 use crate::run::{Plan, run};
 use crate::sink::mask::{Mask, behind};
+use crate::sink::until_closed::{UntilClosed, unless_closed};
 use crate::source::{Options, Progress};
 
 use super::args::{Explain, Telling};
@@ -36,8 +37,9 @@ pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
         None => {
             let stop = Arc::new(AtomicBool::new(false));
             let mut list = List::new(&mut out, json);
-            let findings = run(&request.plan, source, &mut behind(mask, &mut list), &stop, &watch)?;
-            list.end().context("cannot write the list")?;
+            let seen = UntilClosed::new(&mut list, Arc::default(), Some(Arc::clone(&stop)));
+            let findings = run(&request.plan, source, &mut behind(mask, seen), &stop, &watch)?;
+            unless_closed(list.end()).context("cannot write the list")?;
             findings
         }
         Some(target) => {
@@ -52,12 +54,12 @@ pub(super) fn explain(args: &Explain, log: &Log) -> Result<Outcome> {
                 story.event = mask.event(&story.event);
             }
             let tell = if json { json::write } else { text::write };
-            tell(&mut out, &story).context("cannot write the story")?;
+            unless_closed(tell(&mut out, &story)).context("cannot write the story")?;
             story.findings
         }
     };
     bar.finish_and_clear();
-    out.flush().context("cannot write the results")?;
+    unless_closed(out.flush()).context("cannot write the results")?;
     Ok(Outcome::of(&findings))
 }
 

@@ -106,11 +106,12 @@ impl Log {
         Self { given: args.log_level.is_some(), level: handle, lines }
     }
 
-    /// Keeps remarks below warnings away, if `quiet` and unless the command line gave a level.
+    /// Keeps remarks below warnings away, if `quiet` and unless the command line gave a level. What
+    /// the environment keeps away stays away.
     pub(super) fn quiet(&self, quiet: bool) {
         if quiet && !self.given {
             // Nobody to tell: without a subscriber there are no remarks.
-            let _ = self.level.reload(LevelFilter::WARN);
+            let _ = self.level.modify(|level| *level = (*level).min(LevelFilter::WARN));
         }
     }
 

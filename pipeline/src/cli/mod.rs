@@ -14,6 +14,7 @@ pub mod log;
 pub mod manual;
 pub mod monitor;
 mod output;
+mod place;
 pub mod privacy;
 mod privilege;
 mod progress;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use resetscope_core::engine::Config as EngineConfig;
 use signal_hook::consts::SIGHUP;
@@ -12,9 +12,9 @@ use tracing::{debug, info, trace, warn};
 
 use super::colour::Colour;
 use super::dashboard::{self, NoTui, Shown};
-use super::exit::Outcome;
+use super::exit::{Outcome, Usage};
 use super::log::Log;
-use super::output::{Others, Outputs};
+use super::output::{Ended, Others, Outputs};
 use super::serve::{self, Server};
 use super::{dpdk, output, privacy, privilege};
 use crate::config::{self, Config, Cores, Dpdk, Length};
@@ -98,6 +98,7 @@ fn request(config: &Config) -> output::Request<'_> {
         format: config.format,
         top: config.top,
         files: &config.files,
+        report: None,
     }
 }
 
@@ -108,7 +109,7 @@ fn open_outputs(
     colour: Colour,
 ) -> Result<Outputs> {
     let request = request(config);
-    let mut outputs = Outputs::new(&request, colour, &ProgressBar::hidden())?;
+    let mut outputs = Outputs::new(&request, colour, &ProgressBar::hidden());
     if let Some(tracepoint) = tracepoint {
         outputs.ask(Kernel::new(tracepoint.accounts()));
     }
@@ -158,16 +159,16 @@ fn watch<B: Backend>(
     if let Some(publisher) = server.as_ref().map(Server::publisher) {
         others.sinks = others.sinks.with(publisher);
     }
-    let mut sink = outputs.sink(mask, others);
+    let mut sink = outputs.sink(mask, others, &signals.stop);
     let ran = run(plan, backend, tracepoint, &mut sink, signals, &notify);
     drop(sink);
-    let missing = outputs.end();
-    let printed = shown.map_or(Ok(()), Shown::end);
-    ran?;
-    let missing = missing.and_then(|missing| printed.map(|()| missing));
-    for unwritten in missing.context("cannot write the results")? {
+    let Ended { missing, printed, .. } = outputs.end();
+    let shown = shown.map_or(Ok(()), Shown::end);
+    for unwritten in missing {
         warn!("{unwritten}: {}", unwritten.cause);
     }
+    ran?;
+    printed.and(shown).context("cannot write the results")?;
     Ok(Outcome::Done)
 }
 
@@ -219,7 +220,7 @@ fn open(config: &Config, workers: usize) -> Result<Tap> {
     let interface = config
         .interface
         .as_deref()
-        .ok_or_else(|| anyhow!("which interface? Name it with -i, or in the configuration"))?;
+        .ok_or_else(|| Usage::from("which interface? Name it with -i, or in the configuration"))?;
     let tap = &config.af_packet;
     let block_bytes = tap.block_kib.as_u32() << 10;
     if !block_bytes.is_power_of_two() {

@@ -1,27 +1,27 @@
 //! Where results go, and how a run is told to stop: the same for every command that analyses.
 
 use std::cell::RefCell;
-use std::fs::{FileType, Metadata};
+use std::fs::FileType;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::colour::Colour;
-use super::progress;
+use super::exit::{Usage, is_broken_pipe, sentence};
+use super::{place, progress};
 use crate::collect::Sink;
 use crate::config;
 use crate::sink::file::{self, Files, News, Unwritten};
 use crate::sink::kernel::{Asked, Kernel};
 use crate::sink::mask::{Mask, behind};
 use crate::sink::tee::Tee;
-use crate::sink::until_closed::UntilClosed;
+use crate::sink::until_closed::{UntilClosed, unless_closed};
 use crate::sink::{Format, Output};
 
 /// What is to be written, and where.
@@ -34,6 +34,8 @@ pub(super) struct Request<'a> {
     pub(super) top: usize,
     /// Other files, and when new ones begin.
     pub(super) files: &'a config::Files,
+    /// Where a report goes.
+    pub(super) report: Option<&'a Path>,
 }
 
 impl<'a> Request<'a> {
@@ -45,7 +47,7 @@ impl<'a> Request<'a> {
         self.events.filter(|path| *path != Path::new("-"))
     }
 
-    /// All files, as they are called without rotation.
+    /// All files but the report, as they are called without rotation.
     pub(super) fn paths(&self) -> Vec<&'a Path> {
         let others = [self.files.summaries.as_deref(), self.files.histograms.as_deref()];
         self.events_file().into_iter().chain(others.into_iter().flatten()).collect()
@@ -62,32 +64,28 @@ impl<'a> Request<'a> {
         file::check(self.events_file(), self.files.summaries.as_deref())?;
         let (rotation, paths) = (self.files.rotation(), self.paths());
         if rotation.keep.is_some() && !rotation.is_on() {
-            bail!(
-                "files to keep are of a series: say with --rotate-size or --rotate-every when a new one begins"
-            );
+            bail!(Usage::from(
+                "files to keep are of a series: say with --rotate-size or --rotate-every when a \
+                 new one begins"
+            ));
         }
         if rotation.is_on() && paths.is_empty() {
-            bail!("no file to rotate: name one with --events, --summaries or --histograms");
+            bail!(Usage::from(
+                "no file to rotate: name one with --events, --summaries or --histograms"
+            ));
         }
-        for (at, path) in paths.iter().enumerate() {
+        for path in &paths {
             if *path == Path::new("-") {
-                bail!(
+                bail!(Usage::from(
                     "only events can go to stdout; summaries are there already with --format json"
-                );
+                ));
             }
             let special = |kind: FileType| !kind.is_file() && !kind.is_dir();
             if rotation.is_on() && path.metadata().is_ok_and(|about| special(about.file_type())) {
                 bail!("{} is no regular file, so it cannot be rotated", path.display());
             }
-            let absolute = |path: &Path| std::path::absolute(path).ok();
-            if paths.iter().skip(at + 1).any(|other| absolute(other) == absolute(path)) {
-                bail!(
-                    "{} is named twice: each kind of result needs a file of its own",
-                    path.display()
-                );
-            }
         }
-        Ok(())
+        place::refuse_twice(&[&paths[..], self.report.as_slice()].concat())
     }
 }
 
@@ -95,7 +93,7 @@ impl<'a> Request<'a> {
 #[derive(Default)]
 pub(super) struct Others<'a> {
     pub(super) sinks: Tee<'a>,
-    /// Whether the run goes on when whoever reads stdout has seen enough.
+    /// Whether the run goes on when whoever reads stdout has seen enough; for files it always does.
     pub(super) outlive_stdout: bool,
 }
 
@@ -105,13 +103,14 @@ pub(super) struct Outputs {
     pub(super) files: Files,
     /// What goes to stdout, and to stderr if events take that.
     pub(super) stdout: Output,
+    /// Whether whoever read stdout has gone.
+    closed: Arc<AtomicBool>,
 }
 
 impl Outputs {
     /// Outputs to stdout. Events to `-` have it to themselves, and the summaries go to stderr. The
     /// bar steps aside for what has its terminal.
-    pub(super) fn new(request: &Request<'_>, colour: Colour, bar: &ProgressBar) -> Result<Self> {
-        request.check()?;
+    pub(super) fn new(request: &Request<'_>, colour: Colour, bar: &ProgressBar) -> Self {
         let (summaries, palette) = if request.events_to_stdout() {
             (progress::beside(bar, io::stderr()), colour.palette(&io::stderr()))
         } else {
@@ -129,7 +128,7 @@ impl Outputs {
             several: false,
             unwritten: News::new(files.losses()),
         };
-        Ok(Self { files, stdout })
+        Self { files, stdout, closed: Arc::default() }
     }
 
     /// Opens all files.
@@ -155,58 +154,61 @@ impl Outputs {
     }
 
     /// All of them, and `others`, as one sink: behind the mask if there is one, so that nothing gets
-    /// past it.
+    /// past it. It sets `stop` when whoever reads stdout has gone and nobody else waits for a result.
     pub(super) fn sink<'a>(
         &'a mut self,
         mask: Option<Mask>,
         others: Others<'a>,
+        stop: &Arc<AtomicBool>,
     ) -> Box<dyn Sink + 'a> {
         let kernel = self.stdout.kernel.clone();
+        let outlive_stdout = others.outlive_stdout || !self.files.is_empty();
+        let stop = (!outlive_stdout).then(|| Arc::clone(stop));
+        let stdout = UntilClosed::new(&mut self.stdout, Arc::clone(&self.closed), stop);
         // Files come first: the summary on stdout says what they could not take.
-        let sinks = others.sinks.with(&mut self.files);
-        let sinks = match others.outlive_stdout {
-            true => sinks.with(UntilClosed::new(&mut self.stdout)),
-            false => sinks.with(&mut self.stdout),
-        };
-        let sinks = behind(mask, sinks);
+        let sinks = behind(mask, others.sinks.with(&mut self.files).with(stdout));
         match kernel {
             Some(kernel) => Box::new(Asked::new(kernel, sinks)),
             None => sinks,
         }
     }
 
-    /// Completes all of them, and returns the files that lack something.
-    pub(super) fn end(mut self) -> io::Result<Vec<Unwritten>> {
-        let missing = self.files.end();
-        self.stdout.flush()?;
-        Ok(missing)
+    /// Completes all of them, and says how that went.
+    pub(super) fn end(mut self) -> Ended {
+        Ended {
+            missing: self.files.end(),
+            printed: unless_closed(self.stdout.flush()),
+            closed: self.closed.load(Ordering::Relaxed),
+        }
     }
 }
 
-/// Files that lack something are an error; all but the first are told here.
-pub(super) fn refuse_missing(missing: Vec<Unwritten>) -> Result<()> {
-    let mut missing = missing.into_iter();
-    let Some(first) = missing.next() else { return Ok(()) };
-    for other in missing {
-        tracing::error!("{other}: {}", other.cause);
-    }
-    Err(first.into())
+/// How the outputs of a run ended.
+#[must_use]
+pub(super) struct Ended {
+    /// Files that lack something.
+    pub(super) missing: Vec<Unwritten>,
+    /// Whether stdout took everything, or its reader had seen enough.
+    pub(super) printed: io::Result<()>,
+    /// Whether the reader of stdout had seen enough.
+    pub(super) closed: bool,
 }
 
-/// Refuses to write `what` over one of the captures, under whatever name.
-pub(super) fn refuse_input(what: &str, path: &Path, inputs: &[PathBuf]) -> Result<()> {
-    let identity = |path: &Path| {
-        let meta = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
-        Some((meta.dev(), meta.ino()))
-    };
-    let Some(target) = identity(path) else { return Ok(()) };
-    match inputs.iter().find(|input| identity(input) == Some(target)) {
-        Some(input) => bail!(
-            "cannot write {what} to {}: that is the capture {}; name another file",
-            path.display(),
-            input.display()
-        ),
-        None => Ok(()),
+impl Ended {
+    /// What could not be written is an error, unless the run had another one before; all but the
+    /// first are told here.
+    pub(super) fn refuse_missing(self, before: Result<()>) -> Result<()> {
+        let printed = self.printed.context("cannot write the results");
+        let missing = self.missing.into_iter().map(Error::from);
+        let errors = before.err().into_iter().chain(printed.err()).chain(missing);
+        // That the reader of a pipe has gone counts if there is nothing else.
+        let (gone, errors): (Vec<_>, Vec<_>) = errors.partition(is_broken_pipe);
+        let mut errors = errors.into_iter();
+        let first = errors.next();
+        for other in errors {
+            tracing::error!("{}", sentence(&other));
+        }
+        first.or_else(|| gone.into_iter().next()).map_or(Ok(()), Err)
     }
 }
 

@@ -122,16 +122,17 @@ pub struct Top {
 impl Top {
     /// Counts an event. The same events in the same order give the same tallies.
     pub fn add(&mut self, reset: &Reset) {
-        let counted = bump(&mut self.services, reset.service, reset)
-            && bump(&mut self.hosts, reset.host, reset);
-        self.uncounted += u64::from(!counted);
+        let service = bump(&mut self.services, reset.service, reset);
+        let host = bump(&mut self.hosts, reset.host, reset);
+        self.uncounted += u64::from(!(service && host));
     }
 
     /// Counts an event that was added, and turned out to be of another cause, under that.
     pub fn recount(&mut self, reset: &Reset, to: Cause) {
         // Who had no room when it was added has none now.
-        let Some(service) = self.services.get_mut(&reset.service) else { return };
-        service.recount(reset.cause, to);
+        if let Some(service) = self.services.get_mut(&reset.service) {
+            service.recount(reset.cause, to);
+        }
         if let Some(host) = self.hosts.get_mut(&reset.host) {
             host.recount(reset.cause, to);
         }
@@ -224,6 +225,22 @@ mod tests {
             want.add(&reset(host, is));
         }
         assert_eq!(shown(&corrected), shown(&want));
+    }
+
+    #[test]
+    fn a_host_is_counted_and_corrected_also_where_its_service_has_no_room() {
+        let mut top = Top::default();
+        let at = |port| Reset { service: (Address(1), port), ..reset(1, Cause::Network) };
+        for port in 0..=u16::MAX {
+            top.add(&at(port));
+        }
+        let late = Reset { service: (Address(2), 443), ..at(0) };
+        top.add(&late);
+        top.recount(&late, Cause::ExplicitKill);
+        let [(_, host)] = top.hosts(2)[..] else { panic!("{:?}", top.hosts(2)) };
+        assert_eq!(host.events, KEYS_MAX as u64 + 1);
+        assert_eq!(host.by_cause[Cause::ExplicitKill as usize], 1);
+        assert_eq!((top.services.len(), top.uncounted), (KEYS_MAX, 1));
     }
 
     #[test]

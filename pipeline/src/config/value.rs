@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The shortest length of time that can be asked for.
+/// The shortest length of time that can be asked for. All that is known of an interval is kept until
+/// its last events are settled, seconds later: of shorter ones there would be too many.
 const LENGTH_MIN: Duration = Duration::from_millis(100);
 
 /// Cores that a list may name, at most: as many as the kernel's own sets hold.
@@ -98,7 +99,8 @@ impl FromStr for Length {
         let length = humantime::parse_duration(text)
             .map_err(|error| format!("{error}; write it as 500ms, 10s, 5m or 1h"))?;
         if length < LENGTH_MIN {
-            return Err(format!("{text} is shorter than 100ms"));
+            let shortest = humantime::format_duration(LENGTH_MIN);
+            return Err(format!("{text} is too short: the shortest is {shortest}"));
         }
         Ok(Self(length))
     }

@@ -68,6 +68,7 @@ fn input(limits: &mut Vec<Limit>, gathered: &Gathered, ending: &Ending<'_>) {
 
 const fn odd(oddity: &Oddity) -> &'static str {
     match oddity.about {
+        About::Foreign { .. } => "Nothing of an input was analysed",
         About::Garbage => "Trailing garbage",
         About::Lost { .. } => "Lost while recording",
         About::Timeless { .. } => "Packets without times",

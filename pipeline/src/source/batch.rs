@@ -183,12 +183,6 @@ impl Batch {
         self.filled().iter().map(|slot| u64::from(slot.wire_len)).sum()
     }
 
-    /// Bytes that were captured of its frames, summed over the batch.
-    #[must_use]
-    pub fn bytes_captured(&self) -> u64 {
-        self.filled().iter().map(|slot| u64::from(slot.cap_len)).sum()
-    }
-
     /// Bytes that its frames take on an Ethernet line.
     pub(super) fn bytes_on_line(&self) -> u64 {
         sum_line_bytes(self.filled())

@@ -4,6 +4,7 @@ use super::batch::{Batch, Slot};
 use super::decompress::{Garbage, decompress};
 use super::error::{Damage, SourceError, shown};
 use super::input::{Bytes, Opened, Options};
+use super::link::Links;
 use super::oddity::{Counts, Times};
 use super::pcap::{self, Header};
 use super::pcapng::{Packets, Sections};
@@ -49,6 +50,8 @@ impl Use {
 pub(super) struct Capture {
     path: PathBuf,
     size: Option<u64>,
+    /// Whether what is walked was decompressed.
+    compressed: bool,
     window: Window,
     format: Format,
     scouts: Scouts,
@@ -61,6 +64,7 @@ pub(super) struct Capture {
     /// Packets that it says were lost, as far as they were taken.
     lost: u64,
     times: Times,
+    links: Links,
     garbage: Garbage,
 }
 
@@ -131,7 +135,7 @@ impl Capture {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let counted = Counted { inner: reader, bytes: Arc::clone(&read_bytes) };
         let Recognised { format, prefix, reader, layers, garbage } =
-            recognise(&path, Box::new(counted), options)?;
+            recognise(&path, Box::new(counted))?;
         let begin = if matches!(format, Format::Pcap(_)) { pcap::FILE_HEADER_BYTES } else { 0 };
         let mut mapped = None;
         if layers == 0
@@ -155,6 +159,7 @@ impl Capture {
         Ok(Self {
             path,
             size,
+            compressed: layers > 0,
             window,
             format,
             scouts,
@@ -164,6 +169,7 @@ impl Capture {
             damage: Vec::new(),
             lost: 0,
             times: Times::default(),
+            links: Links::default(),
             garbage,
         })
     }
@@ -191,6 +197,7 @@ impl Capture {
             if walked.frames > 0 {
                 let slots = batch.free().get(..walked.frames).unwrap_or_default();
                 let latest_ns = self.times.watch(slots);
+                self.links.watch(slots);
                 batch.commit(walked.frames, latest_ns);
                 if held.is_none() {
                     batch.hold(self.window.memory());
@@ -257,16 +264,19 @@ impl Capture {
         if let Format::Pcapng(sections) = &mut self.format {
             sections.settle();
             if let Some((offset, what)) = sections.undescribed().take() {
-                let path = self.path.clone();
-                self.damage.push(Damage { path, offset, what, read_on: true });
+                self.note(offset, what, true);
             }
         }
     }
 
     fn end_broken(&mut self, what: String) {
         self.end();
-        let (path, offset) = (self.path.clone(), self.window.offset());
-        self.damage.push(Damage { path, offset, what, read_on: false });
+        self.note(self.window.offset(), what, false);
+    }
+
+    fn note(&mut self, offset: u64, what: String, read_on: bool) {
+        let (path, decompressed) = (self.path.clone(), self.compressed);
+        self.damage.push(Damage { path, offset, decompressed, what, read_on });
     }
 
     /// What was found damaged, once.
@@ -289,7 +299,8 @@ impl Capture {
             Format::Pcapng(sections) => sections.borrowed(),
         };
         let counts = self.times.counts(borrowed);
-        (&self.path, Counts { lost: self.lost, garbage: self.garbage.follows(), ..counts })
+        let (lost, garbage) = (self.lost, self.garbage.follows());
+        (&self.path, Counts { lost, garbage, foreign: self.links.foreign(), ..counts })
     }
 
     /// Size of the input as it lies, when it has one.
@@ -320,11 +331,7 @@ struct Recognised {
 }
 
 /// Takes off compression until a capture format shows.
-fn recognise(
-    path: &Path,
-    mut reader: Box<dyn Read + Send>,
-    options: &Options,
-) -> Result<Recognised, SourceError> {
+fn recognise(path: &Path, mut reader: Box<dyn Read + Send>) -> Result<Recognised, SourceError> {
     let garbage = Garbage::default();
     for layers in 0..=LAYERS_MAX {
         let mut prefix = Prefix::new();
@@ -335,7 +342,7 @@ fn recognise(
             Kind::Pcapng => Format::Pcapng(Sections::default()),
             Kind::Compressed(compression) => {
                 let whole = Box::new(Cursor::new(prefix).chain(reader));
-                reader = decompress(compression, whole, options.zstd_window_log_max, &garbage)
+                reader = decompress(compression, whole, &garbage)
                     .map_err(|cause| read_error(path, cause))?;
                 continue;
             }

@@ -117,6 +117,8 @@ pub struct Damage {
     /// Where the first unreadable record begins, in bytes of the decompressed stream (the end of
     /// the stream when it is cut within a block that carries no packets and is too long to hold).
     pub offset: u64,
+    /// Whether that stream is what decompression of the input gave, and not the input itself.
+    pub decompressed: bool,
     /// What is wrong, as the rest of a sentence.
     pub what: String,
     /// Whether it was read on behind that.
@@ -125,7 +127,8 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is damaged at byte {}: {}", shown(&self.path), self.offset, self.what)
+        let of = if self.decompressed { " of its decompressed data" } else { "" };
+        write!(f, "{} is damaged at byte {}{of}: {}", shown(&self.path), self.offset, self.what)
     }
 }
 

@@ -61,10 +61,6 @@ pub struct Options {
     /// Bytes in one buffer when reading or decompressing (default: 256 KiB, which stays in
     /// the cache of one core).
     pub buffer_bytes: usize,
-    /// The largest window a zstd stream may ask for, as a power of two (default: 31, which is 2 GiB
-    /// and all that `zstd --long` can write). The window is what a zstd stream can make us
-    /// allocate; only what it really fills becomes resident.
-    pub zstd_window_log_max: u32,
     /// Inputs up to which all are held open from the start (default: 64). Beyond it the regular
     /// files are looked into, closed, and opened again when their time comes.
     pub open_inputs_max: usize,
@@ -79,7 +75,6 @@ impl Default for Options {
             mmap: true,
             window_bytes: 4 << 20,
             buffer_bytes: 256 << 10,
-            zstd_window_log_max: 31,
             open_inputs_max: 64,
             stop: Arc::default(),
         }

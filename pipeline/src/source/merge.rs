@@ -211,6 +211,7 @@ impl Merged {
                 self.damage.push(Damage {
                     path: path.to_path_buf(),
                     offset: 0,
+                    decompressed: false,
                     what,
                     read_on: false,
                 });

@@ -24,6 +24,7 @@ mod capture;
 mod decompress;
 mod error;
 mod input;
+mod link;
 mod map_ahead;
 mod mapping;
 mod memory;
@@ -45,6 +46,7 @@ mod window;
 pub use batch::{Batch, Frames};
 pub use error::{Damage, SourceError};
 pub use input::{Input, Options};
+pub use link::LinkTypes;
 pub use merge::open;
 pub use oddity::{About, Oddity};
 #[cfg(feature = "dpdk")]

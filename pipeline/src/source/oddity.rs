@@ -3,6 +3,7 @@
 
 use super::batch::Slot;
 use super::error::shown;
+use super::link::LinkTypes;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(super) struct Counts {
     pub(super) step_back_ns: u64,
     /// Something else follows its compressed data.
     pub(super) garbage: bool,
+    /// Its link types, if none of its packets can be read for them.
+    pub(super) foreign: LinkTypes,
 }
 
 /// Watches the times of an input's packets.
@@ -77,6 +80,7 @@ impl Times {
         Counts {
             lost: 0,
             garbage: false,
+            foreign: LinkTypes::default(),
             timeless: self.zeros + borrowed,
             steps_back: self.steps_back,
             step_back_ns: if self.steps_back > 0 { self.step_back_ns } else { 0 },
@@ -118,6 +122,11 @@ pub enum About {
     },
     /// Something that is not compressed follows the compressed data.
     Garbage,
+    /// No packet of it can be read.
+    Foreign {
+        /// The link types of all inputs concerned.
+        links: LinkTypes,
+    },
 }
 
 impl fmt::Display for Oddity {
@@ -129,6 +138,15 @@ impl fmt::Display for Oddity {
             others => write!(f, " and {others} other inputs")?,
         }
         match self.about {
+            About::Foreign { links } => {
+                let types = if links.count() == 1 { "a link type" } else { "link types" };
+                write!(
+                    f,
+                    ": nothing of it was analysed: all packets are of {types} that cannot be read: \
+                     {links}; those that can are Ethernet, Linux cooked, raw IP, BSD loopback, PPP \
+                     and Cisco HDLC"
+                )
+            }
             About::Garbage => write!(f, ": trailing garbage ignored behind the compressed data"),
             About::Lost { packets } => write!(
                 f,
@@ -174,7 +192,9 @@ pub(super) fn oddities(odd: &[(PathBuf, Counts)]) -> Vec<Oddity> {
     let timeless = sum(odd, |odd| odd.timeless, |packets| About::Timeless { packets });
     let backwards = sum(odd, |odd| odd.steps_back, |times| About::Backwards { times, most_ns });
     let garbage = sum(odd, |odd| odd.garbage.into(), |_| About::Garbage);
-    [garbage, lost, timeless, backwards].into_iter().flatten().collect()
+    let links = odd.iter().fold(LinkTypes::default(), |all, (_, odd)| all.and(odd.foreign));
+    let foreign = sum(odd, |odd| odd.foreign.count() as u64, |_| About::Foreign { links });
+    [foreign, garbage, lost, timeless, backwards].into_iter().flatten().collect()
 }
 
 /// What is to be said of what `count` counts, if any input has some of it.

@@ -18,7 +18,12 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// A reader's bytes, buffer after buffer.
 pub(super) enum Feed {
     /// Read when asked for.
-    Inline { reader: Box<dyn Read + Send>, pool: Pool },
+    Inline {
+        reader: Box<dyn Read + Send>,
+        pool: Pool,
+        /// What ended the last buffer, not told yet: not every reader says it twice.
+        failed: Option<io::Error>,
+    },
     /// Read ahead by a thread, which ends when this is dropped.
     Ahead { receiver: Receiver<Delivery>, endless: bool, stop: Arc<AtomicBool> },
 }
@@ -42,7 +47,7 @@ pub(super) enum Fed {
 
 impl Feed {
     pub(super) fn inline(reader: Box<dyn Read + Send>, buffer_bytes: usize) -> Self {
-        Self::Inline { reader, pool: Pool::new(buffer_bytes) }
+        Self::Inline { reader, pool: Pool::new(buffer_bytes), failed: None }
     }
 
     /// Starts the reading thread. What is `endless` may block the next read for as long as it
@@ -72,13 +77,18 @@ impl Feed {
     /// The next buffer of at least one byte.
     pub(super) fn next(&mut self, wait: bool) -> Fed {
         match self {
-            Self::Inline { reader, pool } => {
-                let mut buffer = pool.take();
-                match fill(reader.as_mut(), &mut buffer, false) {
-                    // What was read before an error comes first; the error will come again.
-                    _ if buffer.filled > 0 => Fed::Buffer(buffer),
-                    result => Fed::End(result),
+            Self::Inline { reader, pool, failed } => {
+                if let Some(error) = failed.take() {
+                    return Fed::End(Err(error));
                 }
+                let mut buffer = pool.take();
+                let result = fill(reader.as_mut(), &mut buffer, false);
+                if buffer.filled == 0 {
+                    return Fed::End(result);
+                }
+                // What was read before an error comes first.
+                *failed = result.err();
+                Fed::Buffer(buffer)
             }
             Self::Ahead { receiver, endless: true, stop } if wait => wait_for(receiver, stop),
             Self::Ahead { receiver, .. } if wait => {

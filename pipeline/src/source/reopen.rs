@@ -1,7 +1,9 @@
 //! Captures that are opened and read anew for each loop, time going on from loop to loop.
 
 use super::batch::Batch;
-use super::{Damage, Deadline, Fill, Input, Options, Played, Progress, Source, SourceError};
+use super::{
+    Damage, Deadline, Fill, Input, Oddity, Options, Played, Progress, Source, SourceError,
+};
 use super::{boundary_as_recorded, later, merge, period};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub struct Reopened {
     shift_ns: u64,
     period_ns: Option<u64>,
     damage: Vec<Damage>,
+    /// What was odd in the first loop, once that is over.
+    odd: Option<Vec<Oddity>>,
 }
 
 impl Reopened {
@@ -55,6 +59,7 @@ impl Reopened {
             shift_ns: 0,
             period_ns: None,
             damage: Vec::new(),
+            odd: None,
         })
     }
 
@@ -68,6 +73,7 @@ impl Reopened {
         if self.damage.is_empty() {
             self.damage = self.inner.damage().to_vec();
         }
+        self.odd.get_or_insert_with(|| self.inner.oddities());
         self.inner = merge::open(self.paths.iter().cloned().map(Input::from), &self.options)?;
         self.shift_ns = self.shift_ns.saturating_add(period_ns);
         self.frames_before += self.frames;
@@ -112,5 +118,14 @@ impl Source for Reopened {
 
     fn damage(&self) -> &[Damage] {
         if self.damage.is_empty() { self.inner.damage() } else { &self.damage }
+    }
+
+    /// None, whatever the captures say: what is measured is what was played.
+    fn take_lost(&mut self) -> u64 {
+        0
+    }
+
+    fn oddities(&self) -> Vec<Oddity> {
+        self.odd.clone().unwrap_or_else(|| self.inner.oddities())
     }
 }

@@ -1,6 +1,6 @@
 //! Captures that are odd, and captures that are damaged: exit codes, and how far the results go.
 
-use super::capture_writer::{Ng, Order, Seen, gzip, lz4, pcap_record, sample, zstd};
+use super::capture_writer::{Ng, Order, Seen, gzip, lz4, pcap_header, pcap_record, sample, zstd};
 use super::traffic::{BEGIN_NS, refusals};
 use super::{Folder, analyze, capture, json, text};
 
@@ -26,6 +26,61 @@ fn odd_captures_that_are_not_damaged_are_exit_code_0() {
             let summary = json(&text(&output.stdout));
             assert_eq!(summary["frames"]["received"], frames, "{name}: {why}");
             assert_eq!(summary["resets"]["packets"], resets, "{name}: {why}");
+        }
+    }
+}
+
+#[test]
+fn a_capture_of_which_no_packet_can_be_read_is_told_with_its_link_type() {
+    let folder = Folder::new();
+    let of = |link: u16, begin_ns: u64| -> Vec<Seen> {
+        let frames = refusals(2).into_iter();
+        frames.map(|frame| Seen { link, time_ns: frame.time_ns + begin_ns, ..frame }).collect()
+    };
+    let ng = |interfaces: [u32; 4]| {
+        let mut ng = Ng::new(Order::Little);
+        for link in [127, 1, 239] {
+            ng.interface(link, 0, &[(9, &[9])]);
+        }
+        for (frame, interface) in of(1, 0).iter().zip(interfaces) {
+            ng.packet(interface, frame.time_ns, frame.wire_len, &frame.bytes);
+        }
+        ng.bytes
+    };
+    let readable = "those that can are Ethernet, Linux cooked, raw IP, BSD loopback, PPP";
+    for (name, captures, says) in [
+        (
+            "named",
+            vec![capture(&of(127, 0))],
+            "a link type that cannot be read: IEEE802_11_RADIOTAP (127);",
+        ),
+        ("a number", vec![capture(&of(65_000, 0))], "a link type that cannot be read: 65000;"),
+        (
+            "both interfaces",
+            vec![ng([0, 2, 2, 0])],
+            "link types that cannot be read: IEEE802_11_RADIOTAP (127), NFLOG (239);",
+        ),
+        ("one packet can be read", vec![ng([0, 2, 2, 1])], ""),
+        ("no packet", vec![pcap_header(Order::Little, 0xa1b2_c3d4, (2, 4), 127)], ""),
+        (
+            "two, and one that can be read",
+            vec![capture(&of(127, 0)), capture(&of(239, 1)), capture(&of(1, 2))],
+            "and 1 other input: nothing of it was analysed: all packets are of link types that \
+             cannot be read: IEEE802_11_RADIOTAP (127), NFLOG (239);",
+        ),
+    ] {
+        let paths: Vec<_> = captures
+            .iter()
+            .enumerate()
+            .map(|(at, bytes)| folder.put(&format!("{at}.pcap"), bytes))
+            .collect();
+        let output = analyze(paths.iter().map(|path| path.as_os_str()).chain(["-q".as_ref()]));
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{name}: {stderr}");
+        assert_eq!(stderr.lines().count(), usize::from(!says.is_empty()), "{name}: {stderr}");
+        if !says.is_empty() {
+            assert!(stderr.contains(says) && stderr.contains(readable), "{name}: {stderr}");
+            assert!(stderr.contains("0.pcap"), "{name}: {stderr}");
         }
     }
 }
@@ -116,8 +171,15 @@ fn compressed_captures_cut_short_are_damaged_where_their_data_ends() {
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{name}: {stderr}");
         assert!(stderr.contains(&format!("{name} data is cut short")), "{name}: {stderr}");
-        assert!(stderr.contains(path.to_str().unwrap()), "{name}: {stderr}");
         let frames = json(&text(&output.stdout))["frames"]["received"].as_u64().unwrap();
+        let of = format!("{} is damaged at byte ", path.display());
+        let place = stderr.split_once(&of).unwrap_or_else(|| panic!("{name}: {stderr}")).1;
+        let (offset, rest) = place.split_once(' ').unwrap();
+        assert!(rest.starts_with("of its decompressed data: its "), "{name}: {stderr}");
+        // Where a record begins of the data that was compressed, which may lie behind all of the file.
+        let lengths = refusals(4_000).into_iter().map(|frame| 16 + frame.bytes.len() as u64);
+        let begins = 24 + lengths.take(usize::try_from(frames).unwrap()).sum::<u64>();
+        assert_eq!(offset.parse::<u64>().unwrap(), begins, "{name}: {stderr}");
         assert!((100..8_000).contains(&frames), "{name}: {frames} frames");
     }
 }

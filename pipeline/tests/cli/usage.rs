@@ -23,6 +23,7 @@ fn help_names_what_can_be_typed() {
                 "--quiet",
                 "--format",
                 "Exit codes: 0 done; 1 could not do it; 2 usage; 3 done, but",
+                "SIGINT and SIGTERM end the reading early",
                 "Examples:",
             ],
         ),
@@ -47,8 +48,9 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         (&["analyze"], "<FILE>"),
         (&["analyse", file], "analyze"),
         (&["analyze", "--interval", "soon", file], "500ms, 10s, 5m or 1h"),
-        (&["analyze", "--interval", "0s", file], "shortest interval is 1ms"),
-        (&["analyze", "--interval", "10us", file], "shortest interval is 1ms"),
+        (&["analyze", "--interval", "0s", file], "the shortest is 100ms"),
+        (&["analyze", "--interval", "99ms", file], "the shortest is 100ms"),
+        (&["monitor", "-i", "gone", "--interval", "99ms"], "the shortest is 100ms"),
         (&["analyze", "--workers", "0", file], "1..=64"),
         (&["analyze", "--workers", "65", file], "1..=64"),
         (&["analyze", "--workers", "many", file], "--workers"),
@@ -56,6 +58,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         (&["analyze", "--flows", "-1", file], "-1"),
         (&["analyze", "--format", "xml", file], "table, json"),
         (&["analyze", "--colour", file], "--colour"),
+        (&["monitor"], "which interface?"),
+        (&["explain", "--frame", "1", "--flow", "10.0.0.1:1-10.0.0.2:2", file], "--flow"),
     ] {
         let output = resetscope().args(args).stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");

@@ -139,7 +139,12 @@ for line in open("x.hlog"):
 #[test]
 fn a_build_without_parquet_says_how_to_get_one_that_has_it() {
     let folder = tempfile::tempdir().unwrap();
-    refuses(folder.path(), &["--events", "x.parquet"], "cargo build --release --features parquet");
+    refuses(
+        folder.path(),
+        &["--events", "x.parquet"],
+        1,
+        "cargo build --release --features parquet",
+    );
 }
 
 #[cfg(feature = "parquet")]
@@ -187,28 +192,32 @@ print(duckdb.sql("""
 #[test]
 fn what_makes_no_sense_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
-    for (args, word) in [
-        (&["--events", "x", "--summaries", "./x"][..], "named twice"),
-        (&["--summaries", "-"], "--format json"),
-        (&["--summaries", "s.parquet"], ".csv"),
-        (&["--rotate-size", "1MB"], "--events"),
-        (&["--events", "x", "--rotate-keep", "3"], "--rotate-size"),
-        (&["--events", "/dev/null", "--rotate-every", "1h"], "no regular file"),
-        (&["--privacy", "/no/such/key"], "openssl rand"),
+    for (args, code, word) in [
+        (&["--events", "x", "--summaries", "x"][..], 2, "named twice"),
+        (&["--summaries", "-"], 2, "--format json"),
+        (&["--histograms", "-"], 2, "--format json"),
+        (&["--summaries", "s.parquet"], 2, ".csv"),
+        (&["--rotate-size", "1MB"], 2, "--events"),
+        (&["--rotate-size", "10kB", "--events", "-"], 2, "--summaries"),
+        (&["--events", "x", "--rotate-keep", "3"], 2, "--rotate-size"),
+        (&["--rotate-keep", "2"], 2, "--rotate-size"),
+        // What lies on the disk decides about these.
+        (&["--events", "/dev/null", "--rotate-every", "1h"], 1, "no regular file"),
+        (&["--privacy", "/no/such/key"], 1, "openssl rand"),
     ] {
-        refuses(folder.path(), args, word);
+        refuses(folder.path(), args, code, word);
     }
 }
 
-/// Refused with this word by `analyze`, and by `monitor` before it asks for an interface or for what it
-/// takes to listen on one.
-fn refuses(folder: &Path, args: &[&str], word: &str) {
+/// Refused with this exit code and word by `analyze`, and by `monitor` before it asks for an interface
+/// or for what it takes to listen on one.
+fn refuses(folder: &Path, args: &[&str], code: i32, word: &str) {
     let mut monitor = Command::new(env!("CARGO_BIN_EXE_resetscope"));
     monitor.current_dir(folder).args(["monitor", "-i", "gone"]).args(args);
     let analyzed = resetscope(folder, &[&["analyze"], args].concat());
     for (command, output) in [("analyze", analyzed), ("monitor", monitor.output().unwrap())] {
         let stderr = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{command} {args:?}: {stderr}");
+        assert_eq!(output.status.code(), Some(code), "{command} {args:?}: {stderr}");
         assert!(output.stdout.is_empty(), "{command} {args:?}");
         assert!(stderr.contains(word), "{command} {args:?}: {stderr}");
         assert_eq!(stderr.lines().count(), 1, "{command} {args:?}: {stderr}");

@@ -59,6 +59,25 @@ fn each_file_of_a_series_has_its_header_and_the_oldest_go() {
 }
 
 #[test]
+fn old_files_that_cannot_be_removed_are_one_remark_and_cost_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // Not even root removes a folder as a file.
+    let stuck: Vec<String> = (1..=9).map(|day| format!("x.2020-01-0{day}T00-00-00Z.csv")).collect();
+    stuck.iter().for_each(|name| fs::create_dir(folder.join(name)).unwrap());
+    let args = ["analyze", "--events", "x.csv", "--interval", "1s"];
+    let rotate = ["--rotate-every", "10s", "--rotate-keep", "9"];
+    let output = resetscope(folder, &[&args[..], &rotate].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("cannot remove old files of the series x.csv"), "{stderr}");
+    let files = names(folder).into_iter().filter(|name| !stuck.contains(name));
+    let rows: usize = files.map(|name| text(folder.join(name)).lines().count() - 1).sum();
+    assert_eq!(rows, 61);
+}
+
+#[test]
 fn what_a_killed_run_left_is_kept_and_what_another_run_writes_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

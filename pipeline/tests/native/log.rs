@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::Value;
 
+use super::capture_writer::gzip;
 use super::{Captures, resetscope, text};
 
 #[test]
@@ -34,6 +35,26 @@ fn the_level_comes_from_the_command_line_or_else_quiet_or_else_the_environment()
         assert!(said.lines().all(|line| line.starts_with("resetscope: ")), "{said}");
         assert_eq!(has("is damaged at byte"), damage, "{args:?} {variable}: {why}: {said}");
         assert_eq!(has("flow tables reserved"), memory, "{args:?} {variable}: {why}: {said}");
+    }
+}
+
+#[test]
+fn quiet_makes_nothing_louder() {
+    let captures = Captures::new();
+    let whole = std::fs::read(&captures.good).unwrap();
+    let odd = captures.folder.path().join("odd.pcap.gz");
+    std::fs::write(&odd, [&gzip(&whole)[..], b"tail"].concat()).unwrap();
+    for (args, variable, warned, why) in [
+        (&[][..], "error", false, "a warning is less than an error"),
+        (&["--quiet"], "error", false, "quiet adds nothing"),
+        (&["--quiet"], "warn", true, "as asked for"),
+        (&["--quiet"], "", true, "quiet keeps warnings"),
+        (&["--quiet", "--log-level", "warn"], "error", true, "the command line wins"),
+    ] {
+        let mut command = resetscope();
+        command.args(["analyze", "--flows", "4096"]).args(args).arg(&odd);
+        let said = text(&command.env("RESETSCOPE_LOG", variable).output().unwrap().stderr);
+        assert_eq!(said.contains("trailing garbage"), warned, "{args:?} {variable}: {why}: {said}");
     }
 }
 

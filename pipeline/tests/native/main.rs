@@ -37,7 +37,6 @@ fn text(bytes: &[u8]) -> String {
 
 /// A folder with two captures of refused connections: one good, one cut in its last record.
 struct Captures {
-    #[expect(dead_code, reason = "it is there as long as this is")]
     folder: tempfile::TempDir,
     good: PathBuf,
     cut: PathBuf,

@@ -135,6 +135,12 @@ impl Files {
         Ok(())
     }
 
+    /// Whether nothing is written to any file.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.events.is_none() && self.summaries.is_none() && self.histograms.is_none()
+    }
+
     /// The count of what could not be written.
     #[must_use]
     pub fn losses(&self) -> Losses {

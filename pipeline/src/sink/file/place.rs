@@ -99,7 +99,10 @@ impl Place {
         self.path.with_file_name(name)
     }
 
-    /// Removes the oldest complete files beyond those to keep.
+    /// Removes the oldest complete files beyond those to keep, as far as it can.
+    ///
+    /// # Errors
+    /// The first; not that a file has gone already.
     pub(super) fn prune(&self) -> io::Result<()> {
         let Some(keep) = self.rotation.keep else { return Ok(()) };
         let folder = match self.path.parent() {
@@ -115,7 +118,11 @@ impl Place {
         }
         complete.sort();
         let surplus = complete.len().saturating_sub(keep);
-        complete.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
+        let removed = complete.iter().take(surplus).map(|(_, path)| match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        });
+        removed.fold(Ok(()), Result::and)
     }
 
     /// By what the complete files of this series are ordered; `None` for any other name.

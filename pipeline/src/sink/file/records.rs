@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use tracing::warn;
+
 use super::Losses;
 use super::encode::Encode;
 use super::place::{Place, Rotation};
@@ -64,6 +66,8 @@ pub struct Records<R> {
     failing: bool,
     /// The first failure.
     trouble: Option<io::Error>,
+    /// Old files could not be removed, which was told.
+    unpruned: bool,
     /// Records that are missing so far.
     lost: u64,
     tell: Option<Tell>,
@@ -93,6 +97,7 @@ impl<R> Records<R> {
             count: 0,
             failing: false,
             trouble: None,
+            unpruned: false,
             lost: 0,
             tell: None,
             losses,
@@ -226,12 +231,21 @@ impl<R> Records<R> {
                 spool
             }
         };
-        match self.complete(&mut spool) {
-            Ok(()) => self.place.prune(),
-            Err(error) => {
-                self.state = State::Closing(spool);
-                Err(error)
-            }
+        if let Err(error) = self.complete(&mut spool) {
+            self.state = State::Closing(spool);
+            return Err(error);
+        }
+        self.prune();
+        Ok(())
+    }
+
+    /// Removes files that are not to be kept. Those that stay cost room, not records: a remark, once.
+    fn prune(&mut self) {
+        if let Err(error) = self.place.prune()
+            && !std::mem::replace(&mut self.unpruned, true)
+        {
+            let path = self.place.path.display();
+            warn!("cannot remove old files of the series {path}: {error}; they stay");
         }
     }
 

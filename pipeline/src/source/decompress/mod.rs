@@ -1,7 +1,7 @@
 //! gzip, zstd and lz4 as plain readers whose errors are sentences.
 //!
 //! All three stream: what a decoder keeps is bounded by the format (gzip 32 KiB, lz4 8 MiB, zstd
-//! the window that [`super::Options::zstd_window_log_max`] allows), however much comes out.
+//! a window of 2 GiB), however much comes out.
 
 mod gzip;
 mod lookahead;
@@ -38,49 +38,62 @@ impl Garbage {
 pub(super) fn decompress(
     compression: Compression,
     reader: Box<dyn Read + Send>,
-    zstd_window_log_max: u32,
     garbage: &Garbage,
 ) -> io::Result<Box<dyn Read + Send>> {
     let input = Lookahead::new(reader);
     let garbage = garbage.clone();
     Ok(match compression {
-        Compression::Gzip => {
-            Box::new(Named { name: "gzip", inner: gzip::Members::new(input, garbage) })
-        }
-        Compression::Zstd => {
-            let inner = zstd::Frames::new(input, zstd_window_log_max, garbage)?;
-            Box::new(Named { name: "zstd", inner })
-        }
-        Compression::Lz4 => {
-            Box::new(Named { name: "lz4", inner: lz4::Frames::new(input, false, garbage) })
-        }
+        Compression::Gzip => Box::new(Named::new("gzip", gzip::Members::new(input, garbage))),
+        Compression::Zstd => Box::new(Named::new("zstd", zstd::Frames::new(input, garbage)?)),
+        Compression::Lz4 => Box::new(Named::new("lz4", lz4::Frames::new(input, false, garbage))),
         Compression::Lz4Legacy => {
-            Box::new(Named { name: "lz4", inner: lz4::Frames::new(input, true, garbage) })
+            Box::new(Named::new("lz4", lz4::Frames::new(input, true, garbage)))
         }
     })
 }
 
-/// A decoder whose errors say what they mean for the file.
+/// A decoder whose errors say what they mean for the file, and are there to stay: after one of
+/// them, decoders differ in whether the next read fails again or finds the end.
 struct Named<R> {
     name: &'static str,
     inner: R,
+    broken: Option<(ErrorKind, String)>,
+}
+
+impl<R> Named<R> {
+    const fn new(name: &'static str, inner: R) -> Self {
+        Self { name, inner, broken: None }
+    }
+
+    /// What an error of the decoder means.
+    fn meaning(&self, cause: &io::Error) -> (ErrorKind, String) {
+        let name = self.name;
+        match cause.kind() {
+            // Decoders report corruption as one of these, whatever the system says as another.
+            ErrorKind::UnexpectedEof => {
+                (ErrorKind::UnexpectedEof, format!("its {name} data is cut short"))
+            }
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other => {
+                (ErrorKind::InvalidData, format!("its {name} data is corrupt ({cause})"))
+            }
+            kind => (kind, cause.to_string()),
+        }
+    }
 }
 
 impl<R: Read> Read for Named<R> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(room).map_err(|cause| match cause.kind() {
-            ErrorKind::Interrupted => cause,
-            // Decoders report corruption as one of these, whatever the system says as another.
-            ErrorKind::UnexpectedEof => io::Error::new(
-                ErrorKind::UnexpectedEof,
-                format!("its {} data is cut short", self.name),
-            ),
-            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other => io::Error::new(
-                ErrorKind::InvalidData,
-                format!("its {} data is corrupt ({cause})", self.name),
-            ),
-            _ => cause,
-        })
+        let (kind, text) = match &self.broken {
+            Some(broken) => broken,
+            None => match self.inner.read(room) {
+                Err(cause) if cause.kind() != ErrorKind::Interrupted => {
+                    let broken = self.meaning(&cause);
+                    self.broken.insert(broken)
+                }
+                result => return result,
+            },
+        };
+        Err(io::Error::new(*kind, text.clone()))
     }
 }
 
@@ -90,7 +103,8 @@ mod tests {
     use std::io::Write;
 
     fn lz4(data: &[u8]) -> Vec<u8> {
-        let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+        let checked = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+        let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(checked, Vec::new());
         encoder.write_all(data).unwrap();
         encoder.finish().unwrap()
     }
@@ -112,12 +126,13 @@ mod tests {
         let mut out = Vec::new();
         let input = Box::new(io::Cursor::new(bytes.to_vec()));
         let garbage = Garbage::default();
-        let mut content = decompress(compression, input, 31, &garbage).unwrap();
+        let mut content = decompress(compression, input, &garbage).unwrap();
         let result = content.read_to_end(&mut out);
-        if result.is_ok() {
-            assert_eq!(content.read(&mut [0; 9]).unwrap(), 0, "the end stays the end");
-        }
-        (out, result.err().map(|e| e.to_string()), garbage.follows())
+        let again = content.read(&mut [0; 9]).map_err(|error| error.to_string());
+        let error = result.err().map(|error| error.to_string());
+        let want = error.clone().map_or(Ok(0), Err);
+        assert_eq!(again, want, "{compression:?}: an end stays an end, and an error an error");
+        (out, error, garbage.follows())
     }
 
     fn sample() -> Vec<u8> {
@@ -214,20 +229,29 @@ mod tests {
 
     #[test]
     fn corrupt_data_is_called_corrupt() {
+        // All with a checksum of the content, which in gzip a length follows.
+        let mut zstd = ::zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
+        zstd.include_checksum(true).unwrap();
+        zstd.write_all(&sample()).unwrap();
         for (compression, whole) in [
             (Compression::Gzip, gzip(&sample())),
-            (Compression::Zstd, ::zstd::stream::encode_all(sample().as_slice(), 1).unwrap()),
+            (Compression::Zstd, zstd.finish().unwrap()),
             (Compression::Lz4, lz4(&sample())),
         ] {
-            let mut broken = whole.clone();
-            broken[4] ^= 0xff;
-            for byte in broken.iter_mut().skip(whole.len() / 2).take(40) {
-                *byte ^= 0x5a;
+            let (middle, end) = (whole.len() / 2, whole.len());
+            for (begin, bytes, what) in [
+                (middle, 40, "content"),
+                (middle, 1, "one byte of the content"),
+                (end - 4, 1, "the checksum, or the length"),
+                (end - 8, 4, "what is before that"),
+            ] {
+                let mut broken = whole.clone();
+                broken.iter_mut().skip(begin).take(bytes).for_each(|byte| *byte ^= 0x5a);
+                let (out, error) = read_all(compression, &broken);
+                assert!(out.len() <= sample().len() + (8 << 20), "{compression:?}, {what}");
+                let error = error.unwrap_or_else(|| panic!("{compression:?}, {what}: unnoticed"));
+                assert!(error.contains("data is corrupt ("), "{compression:?}, {what}: {error}");
             }
-            let (out, error) = read_all(compression, &broken);
-            assert!(out.len() <= sample().len() + (8 << 20), "{compression:?}");
-            let noticed = error.is_some() || out != sample();
-            assert!(noticed, "{compression:?}: {error:?}");
         }
     }
 }

@@ -7,6 +7,10 @@ use std::io::{self, Read};
 /// What the library says of something that does not begin as a frame does.
 const NO_FRAME: &str = "Unknown frame descriptor";
 
+/// The largest window that a stream may ask for, as a power of two: 2 GiB, all that `zstd --long` can
+/// write. That is what a stream can make us allocate; only what it really fills becomes resident.
+const WINDOW_LOG_MAX: u32 = 31;
+
 /// The content of all frames.
 pub(super) struct Frames {
     decoder: zstd::stream::read::Decoder<'static, Lookahead>,
@@ -16,13 +20,13 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Frames with windows up to `window_log_max`, as a power of two.
+    /// The frames of an input.
     ///
     /// # Errors
     /// When the library has no memory for itself.
-    pub(super) fn new(input: Lookahead, window_log_max: u32, garbage: Garbage) -> io::Result<Self> {
+    pub(super) fn new(input: Lookahead, garbage: Garbage) -> io::Result<Self> {
         let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
-        decoder.window_log_max(window_log_max.clamp(10, 31))?;
+        decoder.window_log_max(WINDOW_LOG_MAX)?;
         Ok(Self { decoder, came: false, garbage })
     }
 }

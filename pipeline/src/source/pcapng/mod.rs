@@ -10,7 +10,7 @@ mod interface;
 mod losses;
 mod options;
 mod time;
-mod undescribed;
+pub(super) mod undescribed;
 
 use super::batch::Slot;
 use super::memory::RECORD_BYTES_MAX;

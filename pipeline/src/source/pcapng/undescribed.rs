@@ -3,7 +3,7 @@
 //! skipped, at the time of the packet before them.
 
 /// A link type that the registry of the pcap formats does not have.
-pub(super) const LINK: u16 = u16::MAX;
+pub(in crate::source) const LINK: u16 = u16::MAX;
 
 /// Those that came.
 #[derive(Debug, Default)]

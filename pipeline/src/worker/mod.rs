@@ -10,6 +10,7 @@ mod exchange;
 pub mod gauge;
 pub(crate) mod load;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam::channel::Sender;
@@ -157,11 +158,12 @@ pub fn run_alone(
     }
 }
 
-/// Runs one of several workers until the feed ends.
+/// Runs one of several workers until the feed ends, or until `broken` says that not all of them are at
+/// work: then there is nothing to wait for.
 pub fn run_together(
     engine: &mut Engine,
     gauge: &mut impl Gauge,
-    feed: &Mutex<Feed>,
+    (feed, broken): (&Mutex<Feed>, &AtomicBool),
     mut desk: Desk,
     collector: Sender<Message>,
 ) {
@@ -183,6 +185,8 @@ pub fn run_together(
         }
         if desk.can_send() && take_turn(feed, &mut batch, &mut desk) {
             backoff.reset();
+        } else if broken.load(Ordering::Relaxed) {
+            return;
         } else if backoff.is_completed() {
             // The others are reading or analysing; a short sleep costs less than spinning on the
             // core that they may need.

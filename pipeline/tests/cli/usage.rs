@@ -49,6 +49,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         (&["analyze", "--interval", "soon", file], "500ms, 10s, 5m or 1h"),
         (&["analyze", "--interval", "0s", file], "shortest interval is 1ms"),
         (&["analyze", "--interval", "10us", file], "shortest interval is 1ms"),
+        (&["monitor", "-i", "lo", "--interval", "300000000000y"], "is longer than 100years"),
+        (&["monitor", "-i", "lo", "--duration", "101y"], "is longer than 100years"),
         (&["analyze", "--workers", "0", file], "1..=64"),
         (&["analyze", "--workers", "65", file], "1..=64"),
         (&["analyze", "--workers", "many", file], "--workers"),

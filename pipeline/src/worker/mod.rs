@@ -158,6 +158,17 @@ pub fn run_alone(
     }
 }
 
+/// Raises a flag when its worker unwinds: what that had taken from the feed never reaches the others.
+struct Guard<'a>(&'a AtomicBool);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Runs one of several workers until the feed ends, or until `broken` says that not all of them are at
 /// work: then there is nothing to wait for.
 pub fn run_together(
@@ -170,6 +181,7 @@ pub fn run_together(
     let mut reporter = Reporter { worker: desk.worker(), seq: 0, collector, pool: Pool::default() };
     let mut batch = Batch::for_one_of(desk.workers(), BATCH_FRAMES);
     let backoff = Backoff::new();
+    let _guard = Guard(broken);
     loop {
         while let Some(parcel) = desk.receive() {
             engine.count_frames(parcel.ledger());

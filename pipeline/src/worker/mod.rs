@@ -9,12 +9,12 @@ pub mod events;
 mod exchange;
 pub mod gauge;
 pub(crate) mod load;
+mod patience;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam::channel::Sender;
-use crossbeam::utils::Backoff;
 use resetscope_core::engine::Engine;
 use resetscope_core::flow::table::NoMemory;
 use resetscope_core::interval::{Interval, Ledger, Shed};
@@ -27,6 +27,7 @@ use events::{Events, Pool};
 use exchange::Desk;
 pub use exchange::desks;
 use gauge::Gauge;
+use patience::Patience;
 
 /// Frames of a batch: small enough that its segments stay in the second-level cache.
 pub const BATCH_FRAMES: usize = 1024;
@@ -180,7 +181,9 @@ pub fn run_together(
 ) {
     let mut reporter = Reporter { worker: desk.worker(), seq: 0, collector, pool: Pool::default() };
     let mut batch = Batch::for_one_of(desk.workers(), BATCH_FRAMES);
-    let backoff = Backoff::new();
+    let mut patience = Patience::default();
+    // A pipe that is silent gives empty batches, which are nothing to do.
+    let mut seen = 0;
     let _guard = Guard(broken);
     loop {
         while let Some(parcel) = desk.receive() {
@@ -190,22 +193,24 @@ pub fn run_together(
             });
             let (signal, through) = (parcel.signal(), parcel.through());
             desk.give_back(parcel);
-            backoff.reset();
+            if through > seen {
+                seen = through;
+                patience.renew();
+            }
             if reporter.signal(engine, signal, through) {
                 return;
             }
         }
         if desk.can_send() && take_turn(feed, &mut batch, &mut desk) {
-            backoff.reset();
-        } else if broken.load(Ordering::Relaxed) {
-            return;
-        } else if backoff.is_completed() {
-            // The others are reading or analysing; a short sleep costs less than spinning on the
-            // core that they may need.
-            std::thread::sleep(std::time::Duration::from_micros(20));
-        } else {
-            backoff.snooze();
+            if !batch.is_empty() {
+                patience.renew();
+            }
+            continue;
         }
+        if broken.load(Ordering::Relaxed) {
+            return;
+        }
+        patience.wait();
     }
 }
 

@@ -118,6 +118,17 @@ impl Reporter {
                 self.seq = next_seq;
                 false
             }
+            Signal::SetBack { now_ns, closed } => {
+                engine.set_back(now_ns);
+                match closed {
+                    Some((span, next_seq)) => {
+                        self.hand_over(engine, span, through);
+                        self.seq = next_seq;
+                    }
+                    None => self.events(engine, through),
+                }
+                false
+            }
             Signal::Finish(span) => {
                 engine.finish();
                 self.hand_over(engine, span, u64::MAX - 1);

@@ -201,6 +201,13 @@ impl Engine {
         false
     }
 
+    /// The clock was wrong until now, when it is `now_ns`, in nanoseconds since 1970-01-01 UTC: shards
+    /// that followed it judge what they have open, and start anew. (The others would at their next
+    /// packet; but there may be none.)
+    pub fn set_back(&mut self, now_ns: u64) {
+        self.each_shard(|shard, report| shard.follow_back(now_ns, report));
+    }
+
     /// Judges every open event: no more packets will come.
     pub fn finish(&mut self) {
         self.each_shard(Shard::finish);

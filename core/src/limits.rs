@@ -36,6 +36,14 @@ pub const RACE_WINDOW_NS: u64 = 2_000_000_000;
 /// packet had a time stamp from the future, or the capture's clock was set back.
 pub const CLOCK_BACK_NS: u64 = 60_000_000_000;
 
+/// Whether a packet of `time_ns` says so, after others of up to `latest_ns`, both in nanoseconds since
+/// 1970-01-01 UTC. One without a time, which is 0, says nothing.
+#[must_use]
+#[inline]
+pub const fn clock_was_wrong(latest_ns: u64, time_ns: u64) -> bool {
+    time_ns.saturating_add(CLOCK_BACK_NS) < latest_ns && time_ns > 0
+}
+
 /// One tick of the table's clock, in nanoseconds.
 pub const TICK_NS: u64 = 4_000_000_000;
 

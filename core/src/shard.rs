@@ -16,7 +16,7 @@ use crate::judge::open::Text;
 use crate::judge::watch::{Belongs, Watch};
 use crate::limits::{
     CLOCK_BACK_NS, CLOSING_TICKS, EMBRYONIC_TICKS, SHIELD_TICKS, SIGHTING_NS, SIGHTING_SLOTS,
-    SWEEP_PARTS, TICK_NS,
+    SWEEP_PARTS, TICK_NS, clock_was_wrong,
 };
 use crate::memory::Sighting;
 use crate::ring::Ring;
@@ -111,6 +111,14 @@ impl Shard {
             if now_ns >= self.next_due_ns {
                 self.run_due(report);
             }
+        }
+    }
+
+    /// The clock of the input was set back to `now_ns`; follows, unless its own was never so far ahead.
+    #[cold]
+    pub(crate) fn follow_back(&mut self, now_ns: u64, report: &mut Report) {
+        if clock_was_wrong(self.clock_ns, now_ns) {
+            self.set_back(now_ns, report);
         }
     }
 

@@ -3,11 +3,18 @@
 //! Everything that depends on time is decided here, once, from the order of the frames: so all
 //! workers see clock ticks and interval ends at the same frame, however the batches fall. And as
 //! interval ends move no clock, no verdict depends on the length of the intervals.
+//!
+//! A frame long before others says that the clock was wrong, or was set back: what goes by the time
+//! begins anew with it, as if the input did.
+
+mod paced;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::source::{Batch, Fill, Progress, Source, SourceError};
+use crate::source::{Batch, Progress, Source, SourceError};
+
+use paced::{Paced, Stop};
 
 /// Packet time between two advances of all shards' clocks, in nanoseconds, counted from the first
 /// frame: so intervals of whole seconds end right after an advance.
@@ -20,7 +27,8 @@ pub struct Span {
     pub seq: u64,
     /// Its begin, in nanoseconds since 1970-01-01 UTC.
     pub start_ns: u64,
-    /// Its end: for the last, the time of the last frame.
+    /// Its end: for the last, and for one during which the clock was set back, the time of its latest
+    /// frame.
     pub end_ns: u64,
 }
 
@@ -37,6 +45,14 @@ pub enum Signal {
         span: Span,
         /// Number of the interval that follows.
         next_seq: u64,
+    },
+    /// Set back the clocks that are far ahead of this time, in nanoseconds since 1970-01-01 UTC.
+    SetBack {
+        /// The time.
+        now_ns: u64,
+        /// The interval that ends with this, and the number of the one that follows; `None` if there is
+        /// one for all.
+        closed: Option<(Span, u64)>,
     },
     /// Judge all that is open, and hand over the last interval: there is no more.
     Finish(Span),
@@ -55,7 +71,7 @@ pub struct Cut {
 
 /// A source with a clock.
 pub struct Feed {
-    source: Box<dyn Source>,
+    source: Paced,
     stop: Arc<AtomicBool>,
     interval_ns: Option<u64>,
     span: Option<Span>,
@@ -73,7 +89,7 @@ impl Feed {
     #[must_use]
     pub fn new(source: Box<dyn Source>, interval_ns: Option<u64>, stop: Arc<AtomicBool>) -> Self {
         Self {
-            source,
+            source: Paced::new(source),
             stop,
             interval_ns,
             span: None,
@@ -106,18 +122,19 @@ impl Feed {
         };
         let until_ns = span.end_ns.min(self.advance_ns);
         let filled = if self.stop.load(Ordering::Relaxed) {
-            Fill::End
+            Stop::End
         } else {
             self.source.fill(batch, until_ns).unwrap_or_else(|error| {
                 self.error = Some(error);
-                Fill::End
+                Stop::End
             })
         };
         self.last_ns = self.last_ns.max(batch.latest_ns().unwrap_or(0));
         match filled {
-            Fill::Frames => Signal::Go,
-            Fill::Boundary => self.pass(span, until_ns),
-            Fill::End => {
+            Stop::Frames => Signal::Go,
+            Stop::Boundary => self.pass(span, until_ns),
+            Stop::Back(now_ns) => self.set_back(span, now_ns),
+            Stop::End => {
                 span.end_ns = self.last_ns.max(span.start_ns);
                 Signal::Finish(span)
             }
@@ -145,9 +162,23 @@ impl Feed {
         };
         let ahead = (next_ns - span.start_ns) / length.max(1);
         let start_ns = span.start_ns.saturating_add(ahead.saturating_mul(length));
-        let next_seq = span.seq + ahead;
+        let next_seq = span.seq.saturating_add(ahead);
         self.span = Some(Span { seq: next_seq, start_ns, end_ns: start_ns.saturating_add(length) });
         Signal::Close { span, next_seq }
+    }
+
+    /// The next frame is of `now_ns`, and says that the clock was wrong.
+    fn set_back(&mut self, mut span: Span, now_ns: u64) -> Signal {
+        self.begin_ns = now_ns;
+        self.advance_ns = self.advance_after(now_ns);
+        let closed = self.interval_ns.map(|length| {
+            span.end_ns = self.last_ns.max(span.start_ns);
+            self.last_ns = now_ns;
+            let (seq, end_ns) = (span.seq.saturating_add(1), now_ns.saturating_add(length));
+            self.span = Some(Span { seq, start_ns: now_ns, end_ns });
+            (span, seq)
+        });
+        Signal::SetBack { now_ns, closed }
     }
 
     /// When the clocks are to be moved next, if the next frame is of `time_ns`.
@@ -165,6 +196,6 @@ impl Feed {
     /// The source, and the error that ended it early, if one did.
     #[must_use]
     pub fn into_parts(self) -> (Box<dyn Source>, Option<SourceError>) {
-        (self.source, self.error)
+        (self.source.into_source(), self.error)
     }
 }

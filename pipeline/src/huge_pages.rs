@@ -152,8 +152,13 @@ impl Pieces {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "in a test, it is its failure")]
 
+    use std::time::Instant;
+
     use super::*;
     use crate::run::{Plan, engines};
+
+    /// Longer than any machine takes for it.
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     fn two_engines() -> Vec<Engine> {
         engines(&Plan { workers: 2, interval_ns: None, engine: Default::default() }).unwrap()
@@ -173,10 +178,51 @@ mod tests {
         pieces.populate_when_used(&AtomicBool::new(false));
     }
 
+    impl Pieces {
+        /// Uses the first `count` of them.
+        fn touch(&self, count: usize) {
+            let first = self.0.iter().take(count);
+            let first = first.map(|piece| Region { start: piece.start, len: piece.len });
+            Self(first.collect()).populate(&AtomicBool::new(false));
+        }
+
+        /// How many must be used before the others are populated.
+        fn enough(&self) -> usize {
+            self.0.len().div_ceil(USED_SHARE)
+        }
+    }
+
     #[test]
-    fn tables_that_nobody_uses_are_left_alone_and_the_work_is_waited_for() {
+    fn tables_are_left_alone_at_all_looks_until_enough_of_them_is_used() {
+        let engines = two_engines();
+        let pieces = Pieces::of(&engines);
+        for used in [0, pieces.enough() - 1] {
+            pieces.touch(used);
+            pieces.populate_when_used(&AtomicBool::new(false));
+            assert_eq!(pieces.used(), used);
+        }
+        pieces.touch(pieces.enough());
+        pieces.populate_when_used(&AtomicBool::new(true));
+        assert_eq!(pieces.used(), pieces.enough(), "it was over");
+        pieces.populate_when_used(&AtomicBool::new(false));
+        assert_eq!(pieces.used(), pieces.0.len());
+    }
+
+    #[test]
+    fn tables_that_the_work_uses_are_populated_meanwhile_and_others_are_not() {
         let mut engines = two_engines();
         assert_eq!(populate_meanwhile(&mut engines, true, |engines| engines.len()), 2);
         assert_eq!(Pieces::of(&engines).used(), 0);
+        let populated = populate_meanwhile(&mut engines, true, |engines| {
+            let pieces = Pieces::of(engines);
+            pieces.touch(pieces.enough());
+            let begun = Instant::now();
+            let all = || pieces.used() == pieces.0.len();
+            while !all() && begun.elapsed() < PATIENCE {
+                thread::yield_now();
+            }
+            all()
+        });
+        assert!(populated);
     }
 }

@@ -127,10 +127,20 @@ pub fn drive<G: Gauge>(
     let feed = Mutex::new(feed);
     let (send, receive) = bounded(QUEUE);
     let done = AtomicBool::new(false);
+    let broken = AtomicBool::new(false);
     let collected = thread::scope(|scope| {
-        spawn_workers(scope, engines, gauges, &feed, &send).map_err(RunError::Thread)?;
+        let spawned = spawn_workers(scope, engines, gauges, (&feed, &broken), &send);
         drop(send);
-        let watcher = scope.spawn(|| progress(&feed, &done, watch));
+        let watched = spawned.and_then(|()| {
+            let named = thread::Builder::new().name("progress".into());
+            named.spawn_scoped(scope, || progress(&feed, &done, watch))
+        });
+        let watcher = watched.map_err(|refused| {
+            // Those that have begun would read on to the end, or wait for those that have not.
+            stop.store(true, Ordering::Relaxed);
+            broken.store(true, Ordering::Relaxed);
+            RunError::Thread(refused)
+        })?;
         let collected = collect(&receive, workers, OrderBy::Frame, sink);
         // Workers whose collector has gone find the channel closed and the feed stopped.
         drop(receive);
@@ -153,7 +163,7 @@ fn spawn_workers<'scope, 'env, G: Gauge>(
     scope: &'scope thread::Scope<'scope, 'env>,
     engines: &'scope mut [Engine],
     gauges: &'scope mut [G],
-    feed: &'env Mutex<Feed>,
+    (feed, broken): (&'env Mutex<Feed>, &'env AtomicBool),
     collector: &Sender<Message>,
 ) -> io::Result<()> {
     let count = engines.len();
@@ -165,7 +175,7 @@ fn spawn_workers<'scope, 'env, G: Gauge>(
             if alone {
                 run_alone(engine, gauge, feed, collector);
             } else {
-                run_together(engine, gauge, feed, desk, collector);
+                run_together(engine, gauge, (feed, broken), desk, collector);
             }
         })?;
     }

@@ -134,12 +134,20 @@ fn the_summaries_of_intervals_add_up_to_the_summary_of_all() {
             let Some(cut) = read(row, Some(length_ns)) else { continue };
             let summaries = cut.summaries();
             let mut total = Value::Object(Default::default());
-            for (place, summary) in summaries.iter().enumerate() {
+            let (mut first, mut before) = ((0, begin_ns), None);
+            for summary in &summaries {
                 add(&mut total, &additive(summary));
-                let (seq, start_ns) =
-                    (count(summary, "/interval/seq"), count(summary, "/interval/start_ns"));
-                assert_eq!(start_ns, begin_ns + seq * length_ns, "{name}");
-                assert!(place == 0 || seq > count(&summaries[place - 1], "/interval/seq"));
+                let [seq, start_ns, end_ns] = ["seq", "start_ns", "end_ns"]
+                    .map(|name| count(summary, &format!("/interval/{name}")));
+                if let Some((last_seq, last_end_ns)) = before {
+                    assert!(seq > last_seq, "{name}");
+                    if start_ns < last_end_ns {
+                        // The clock was set back: the rhythm begins anew.
+                        first = (seq, start_ns);
+                    }
+                }
+                assert_eq!(start_ns, first.1 + (seq - first.0) * length_ns, "{name}");
+                before = Some((seq, end_ns));
             }
             if total != additive(all) {
                 wrong.push(format!("{name}, {length_ns} ns: {total} is not {}", additive(all)));

@@ -21,6 +21,7 @@ use capture_writer::{Flavour, Order, Seen, pcap, pcapng};
 use resetscope::collect::{Sink, Summary};
 use resetscope::run::run;
 use resetscope::sink::{self, palette::Palette};
+use resetscope_core::interval::Shed;
 use resetscope_core::judge::event::Event;
 use traffic::{Dice, Mix, mix};
 
@@ -34,6 +35,8 @@ const ROUNDS_MIN: usize = 60;
 #[derive(Default)]
 struct Null {
     received: u64,
+    /// Of those, what the capture says was lost before it was recorded.
+    lost: u64,
 }
 
 impl Sink for Null {
@@ -44,20 +47,24 @@ impl Sink for Null {
     fn summary(&mut self, summary: &Summary) -> io::Result<()> {
         assert!(summary.interval.frames.balances(), "{:?}", summary.interval.frames);
         self.received += summary.interval.frames.received;
+        self.lost += summary.interval.frames.shed[Shed::KernelDrop as usize];
         sink::table::write(&mut io::sink(), summary, 3, Palette::default())?;
         sink::summary::write(&mut io::sink(), summary, 3)
     }
 }
 
-/// Analyses the bytes as a capture and returns the frames received; refusals give none.
+/// Analyses the bytes as a capture and returns the frames received, which are all that the source gives;
+/// refusals give none.
 fn try_bytes(bytes: &[u8], dice: &mut Dice) -> u64 {
     let Ok(source) = source_of(bytes) else { return 0 };
+    let given = frames_of(bytes).len() as u64;
     let workers = if dice.once_in(8) { 3 } else { 1 };
     let interval = dice.once_in(4).then_some(5_000_000_000);
     let mut plan = plan(workers, interval);
     plan.engine.flows = 1_024;
     let mut null = Null::default();
     run(&plan, source, &mut null, &Arc::new(AtomicBool::new(false)), &|_| {}).unwrap();
+    assert_eq!(null.received - null.lost, given, "frames received and frames read");
     null.received
 }
 

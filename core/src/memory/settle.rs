@@ -13,7 +13,7 @@ use crate::judge::event::{Event, Judged};
 use crate::judge::open::OpenEvent;
 use crate::judge::surroundings::Surroundings;
 use crate::judge::{event_of, is_settled_by_memory, subcause_of};
-use crate::limits::{COHORT_NS, SETTLE_NS, SETTLING_MAX};
+use crate::limits::{COHORT_NS, SETTLE_NS, SETTLING_MAX, clock_was_wrong};
 
 use super::brief::Brief;
 use super::endings::{Endings, Ends};
@@ -36,6 +36,8 @@ pub struct Settler<T, J> {
     kept: VecDeque<(u64, T, J)>,
     endings: Endings,
     now_ns: u64,
+    /// Of those that wait, so many from the front need not: the clock by which they did was wrong.
+    overdue: usize,
 }
 
 /// An event whose surroundings are known as well as they will be.
@@ -77,6 +79,7 @@ impl<T, J> Default for Settler<T, J> {
             kept: VecDeque::new(),
             endings: Endings::default(),
             now_ns: 0,
+            overdue: 0,
         }
     }
 }
@@ -84,7 +87,7 @@ impl<T, J> Default for Settler<T, J> {
 impl<T, J: Deref<Target = Judged>> Settler<T, J> {
     /// Takes a sighting; sightings and events must come in the order of their frames.
     pub fn sighting(&mut self, sighting: &Sighting) {
-        self.now_ns = self.now_ns.max(sighting.time_ns);
+        self.observe(sighting.time_ns);
         self.memory.accepted(sighting);
     }
 
@@ -93,7 +96,7 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
     #[inline]
     pub fn event(&mut self, brief: &Brief, whole: Option<(T, J)>) {
         let (key, time_ns) = (&brief.key, brief.time_ns);
-        self.now_ns = self.now_ns.max(time_ns);
+        self.observe(time_ns);
         if brief.is_refusal() {
             self.memory.refused(key, usize::from(brief.side), time_ns);
         }
@@ -104,6 +107,17 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
             self.kept.push_back((self.first + self.waiting.len() as u64, tag, judged));
         }
         self.waiting.push_back(time_ns);
+    }
+
+    /// Goes by the time of what comes next. What waited for a time that was wrong would for years.
+    #[inline]
+    fn observe(&mut self, time_ns: u64) {
+        if time_ns > self.now_ns {
+            self.now_ns = time_ns;
+        } else if clock_was_wrong(self.now_ns, time_ns) {
+            self.now_ns = time_ns;
+            self.overdue = self.waiting.len();
+        }
     }
 
     /// Nothing before `now_ns` will come any more: what waited for it need not wait longer. For live
@@ -118,10 +132,12 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
     pub fn settled(&mut self, at_end: bool) -> Option<Settled<T, J>> {
         while let Some(&time_ns) = self.waiting.front() {
             let due = time_ns.saturating_add(SETTLE_NS);
-            if !at_end && due > self.now_ns && self.waiting.len() < SETTLING_MAX {
+            let known = at_end || due <= self.now_ns || self.overdue > 0;
+            if !known && self.waiting.len() < SETTLING_MAX {
                 return None;
             }
             self.waiting.pop_front();
+            self.overdue = self.overdue.saturating_sub(1);
             self.endings.forget_before(time_ns.saturating_sub(COHORT_NS));
             let number = self.first;
             self.first += 1;

@@ -167,7 +167,7 @@ impl Collector {
         let Book { settler, pending, .. } = &mut self.book;
         while let Some(entry) = pending.first_entry() {
             let seq = *entry.key();
-            let complete = entry.get().parts == self.workers;
+            let complete = entry.get().parts >= self.workers;
             if !complete || self.order.holds(seq) || settler.waits_for(|of| *of <= seq) {
                 break;
             }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// its last events are settled, seconds later: of shorter ones there would be too many.
 const LENGTH_MIN: Duration = Duration::from_millis(100);
 
+/// The longest: beyond any run, and within what all clocks can count.
+const LENGTH_MAX: Duration = Duration::from_secs(100 * 31_557_600);
+
 /// Cores that a list may name, at most: as many as the kernel's own sets hold.
 const CORES_MAX: usize = 1024;
 
@@ -73,16 +76,20 @@ impl<const LOW: u64, const HIGH: u64> FromStr for Within<LOW, HIGH> {
     }
 }
 
-/// A length of time of at least 100 ms, written as `500ms`, `10s`, `5m` or `1h`.
+/// A length of time from 100 ms to 100 years, written as `500ms`, `10s`, `5m` or `1h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Length(Duration);
 
 impl Length {
-    /// So many seconds, at least one.
+    /// So many seconds, as far as that is a length.
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {
-        Self(Duration::from_secs(if seconds == 0 { 1 } else { seconds }))
+        Self(Duration::from_secs(match seconds {
+            0 => 1,
+            more if more > LENGTH_MAX.as_secs() => LENGTH_MAX.as_secs(),
+            fits => fits,
+        }))
     }
 
     /// It.
@@ -101,6 +108,9 @@ impl FromStr for Length {
         if length < LENGTH_MIN {
             let shortest = humantime::format_duration(LENGTH_MIN);
             return Err(format!("{text} is too short: the shortest is {shortest}"));
+        }
+        if length > LENGTH_MAX {
+            return Err(format!("{text} is longer than 100years"));
         }
         Ok(Self(length))
     }
@@ -203,8 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn lengths_have_a_unit_and_a_lower_bound() {
+    fn lengths_have_a_unit_and_bounds() {
         for (text, want) in [
+            ("100years", Some(3_155_760_000_000)),
+            ("101years", None),
+            ("300000000000y", None),
             ("100ms", Some(100)),
             ("10s", Some(10_000)),
             ("1m 30s", Some(90_000)),

@@ -121,25 +121,25 @@ struct Intervals {
     start_ns: u64,
     length: Duration,
     /// When it is to end. The monotonic clock decides, so that intervals keep their length whatever
-    /// happens to the wall clock.
-    until: Instant,
+    /// happens to the wall clock. `None` for an end that is beyond all clocks.
+    until: Option<Instant>,
     prolonged: bool,
 }
 
 impl Intervals {
     fn begin(now_ns: u64, length: Duration) -> Self {
-        let until = Instant::now() + length;
+        let until = Instant::now().checked_add(length);
         Self { seq: 0, start_ns: now_ns, length, until, prolonged: false }
     }
 
     fn is_over(&self) -> bool {
-        Instant::now() >= self.until
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     fn left(&self) -> Duration {
         // One that is over and cannot be closed is looked at each round.
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() { ROUND } else { left }
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        left.filter(|left| !left.is_zero()).unwrap_or(ROUND)
     }
 
     /// It, if it ends now.
@@ -151,11 +151,24 @@ impl Intervals {
     /// later; after any other the rhythm begins anew.
     fn next(&mut self, now_ns: u64) {
         let now = Instant::now();
-        let late = now.checked_duration_since(self.until);
-        let until = match late {
-            Some(late) if late < self.length => self.until + self.length,
-            _ => now + self.length,
-        };
+        let late = |until: &Instant| now.checked_duration_since(*until);
+        let in_time = |until: &Instant| late(until).is_some_and(|late| late < self.length);
+        let begins = self.until.filter(in_time).unwrap_or(now);
+        let until = begins.checked_add(self.length);
         *self = Self { seq: self.seq + 1, start_ns: now_ns, until, prolonged: false, ..*self };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_without_end_ends_when_it_is_told_to() {
+        let mut intervals = Intervals::begin(5, Duration::MAX);
+        assert!(!intervals.is_over());
+        assert_eq!(intervals.left(), ROUND);
+        intervals.next(9);
+        assert_eq!(intervals.span(12), Span { seq: 1, start_ns: 9, end_ns: 12 });
     }
 }

@@ -76,6 +76,11 @@ pub enum TapError {
     /// The system refused a thread.
     #[error("cannot start a worker thread")]
     Thread(#[source] io::Error),
+    /// The thread that says when intervals end has died, so the workers could not hand over the last.
+    #[error(
+        "the thread that looks after the tap has died; what came after the last summary is lost"
+    )]
+    Abandoned,
     /// The results could not be written.
     #[error("cannot write the results")]
     Write(#[source] io::Error),

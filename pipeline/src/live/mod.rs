@@ -156,7 +156,7 @@ pub fn run<B: Backend>(
         signals.stop.store(true, Ordering::Relaxed);
         let controlled = control.join();
         collected.map_err(TapError::Write)?;
-        let Ok((controlled, backend)) = controlled else { return Ok(()) };
+        let (controlled, backend) = controlled.map_err(|_| TapError::Abandoned)?;
         controlled.and(backend.end())
     })
 }
@@ -213,5 +213,73 @@ impl Sink for Counted<'_> {
 
     fn wants_events(&self) -> bool {
         self.sink.wants_events()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::Scope;
+
+    use super::backend::Change;
+    use super::*;
+
+    /// A tap without frames, whose control dies at the first look.
+    struct Doomed;
+
+    impl Backend for Doomed {
+        type New = ();
+
+        fn start<'scope>(
+            &mut self,
+            scope: &'scope Scope<'scope, '_>,
+            seats: Vec<Seat<()>>,
+            _: &[usize],
+            _: &'scope (dyn Fn(&Notice) + Sync),
+        ) -> Result<(), TapError> {
+            for seat in seats {
+                scope.spawn(move || {
+                    let seat = seat;
+                    while seat.orders.recv().is_ok() {}
+                });
+            }
+            Ok(())
+        }
+
+        fn begin(&mut self) -> Option<Notice> {
+            None
+        }
+
+        fn look(&mut self) -> Result<Change<()>, TapError> {
+            panic!("as a defect would")
+        }
+
+        fn end(self) -> Result<(), TapError> {
+            Ok(())
+        }
+    }
+
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn event(&mut self, _: &Event) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn summary(&mut self, _: &Summary) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_run_whose_control_dies_is_no_success() {
+        let plan = Plan {
+            workers: 2,
+            cores: Vec::new(),
+            interval: Duration::from_secs(3600),
+            duration: None,
+            engine: Config { flows: 4096, ..Config::default() },
+        };
+        let ran = run(&plan, Doomed, None, &mut Nobody, &Signals::default(), &|_| {});
+        assert!(matches!(ran, Err(TapError::Abandoned)), "{ran:?}");
     }
 }

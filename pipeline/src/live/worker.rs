@@ -221,6 +221,11 @@ impl<I: Intake> Worker<I> {
             };
             if self.take() {
                 self.intake.pass(self.through_ns);
+                // A backlog may hold more events than there is room for.
+                if self.engine.waiting() >= REPORT_MIN {
+                    let now_ns = self.complete_ns();
+                    self.reporter.report(&mut self.engine, now_ns);
+                }
                 quiet = Instant::now();
             } else {
                 self.intake.wait(left);

@@ -120,9 +120,12 @@ impl Hub {
         (state.listening, state.said.clone())
     }
 
-    /// A new page: what it has to know to begin with, after `first`, and what follows. `None` when
-    /// there are too many already, or nothing follows.
-    pub(super) fn join(&self, first: &Bytes) -> Option<(Bytes, Receiver<Bytes>)> {
+    /// A new page: what it has to know to begin with, after what `first` makes of the readiness as it is
+    /// just then, and what follows. `None` when there are too many already, or nothing follows.
+    pub(super) fn join(
+        &self,
+        first: impl FnOnce(bool, &str) -> Bytes,
+    ) -> Option<(Bytes, Receiver<Bytes>)> {
         let (send, receive) = channel(QUEUE);
         let mut state = self.state();
         state.pages.retain(|page| !page.is_closed());
@@ -131,6 +134,8 @@ impl Hub {
         }
         state.pages.push(send);
         let kept: Vec<Bytes> = state.resets.iter().chain(&state.summaries).cloned().collect();
+        // Whatever changes from here on is sent.
+        let first = first(state.listening, &state.said);
         drop(state);
         let mut begin = BytesMut::from(first.as_ref());
         kept.iter().for_each(|message| begin.extend_from_slice(message));
@@ -179,6 +184,10 @@ mod tests {
         Hub::new(about, true)
     }
 
+    fn silent(_: bool, _: &str) -> Bytes {
+        Bytes::new()
+    }
+
     fn received(from: &mut Receiver<Bytes>) -> usize {
         std::iter::from_fn(|| from.try_recv().ok()).count()
     }
@@ -186,8 +195,8 @@ mod tests {
     #[test]
     fn a_page_that_does_not_keep_up_is_let_go_and_the_others_are_not() {
         let hub = hub();
-        let (_, mut slow) = hub.join(&Bytes::new()).unwrap();
-        let (_, mut quick) = hub.join(&Bytes::new()).unwrap();
+        let (_, mut slow) = hub.join(silent).unwrap();
+        let (_, mut quick) = hub.join(silent).unwrap();
         let mut got = 0;
         for _ in 0..QUEUE + 10 {
             hub.send(Kind::Passing, Bytes::from_static(b"x"));
@@ -201,15 +210,34 @@ mod tests {
     }
 
     #[test]
+    fn a_page_misses_no_change_that_comes_while_it_joins() {
+        let hub = hub();
+        std::thread::scope(|scope| {
+            let mut changing = None;
+            let joined = hub.join(|listening, _| {
+                let change = || {
+                    hub.tap(true, String::new());
+                    hub.send(Kind::Passing, Bytes::from_static(b"up"));
+                };
+                changing = Some(scope.spawn(change));
+                Bytes::from(format!("{listening}"))
+            });
+            let (begin, mut next) = joined.unwrap();
+            changing.unwrap().join().unwrap();
+            assert_eq!((&begin[..], received(&mut next)), (&b"false"[..], 1));
+        });
+    }
+
+    #[test]
     fn pages_are_limited_and_a_place_that_is_left_is_free_again() {
         let hub = hub();
-        let mut pages: Vec<_> = (0..PAGES_MAX).map(|_| hub.join(&Bytes::new()).unwrap()).collect();
-        assert!(hub.join(&Bytes::new()).is_none());
+        let mut pages: Vec<_> = (0..PAGES_MAX).map(|_| hub.join(silent).unwrap()).collect();
+        assert!(hub.join(silent).is_none());
         pages.pop();
-        assert!(hub.join(&Bytes::new()).is_some());
+        assert!(hub.join(silent).is_some());
         hub.end(&Bytes::new());
         pages.clear();
-        assert!(hub.join(&Bytes::new()).is_none(), "the run is over");
+        assert!(hub.join(silent).is_none(), "the run is over");
         assert_eq!(hub.scrape().pages_dropped, 0);
     }
 
@@ -221,7 +249,7 @@ mod tests {
             hub.send(Kind::Reset, Bytes::from(format!("r{number};")));
             hub.send(Kind::Passing, Bytes::from_static(b"p;"));
         }
-        let (begin, mut next) = hub.join(&Bytes::from_static(b"hello;")).unwrap();
+        let (begin, mut next) = hub.join(|_, _| Bytes::from_static(b"hello;")).unwrap();
         let text = String::from_utf8(begin.to_vec()).unwrap();
         assert!(
             text.starts_with(&format!("hello;r{};", SUMMARIES_KEPT + 5 - RESETS_KEPT)),

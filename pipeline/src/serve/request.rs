@@ -111,7 +111,7 @@ fn metrics(headers: &HeaderMap, hub: &Hub) -> Response<Body> {
 }
 
 fn events(hub: &Hub) -> Response<Body> {
-    match hub.join(&stream::hello(hub)) {
+    match hub.join(|listening, said| stream::hello(hub, listening, said)) {
         Some((begin, next)) => {
             let mut response = response(StatusCode::OK, EVENTS, Bytes::new());
             *response.body_mut() = Body::stream(begin, next);

@@ -49,8 +49,9 @@ impl Server {
 
     /// Lets clients know what was said about the interface, and whether it is listened on.
     pub fn tap(&self, listening: bool, said: String) {
+        let message = stream::tap(listening, &said);
         self.hub.tap(listening, said);
-        self.hub.send(Kind::Passing, stream::tap(&self.hub));
+        self.hub.send(Kind::Passing, message);
     }
 }
 

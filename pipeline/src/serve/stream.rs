@@ -45,9 +45,9 @@ struct Hello<'a> {
 }
 
 #[derive(Serialize)]
-struct Tap {
+struct Tap<'a> {
     listening: bool,
-    said: String,
+    said: &'a str,
 }
 
 fn json(name: &str, value: &impl Serialize) -> Bytes {
@@ -59,8 +59,8 @@ fn json(name: &str, value: &impl Serialize) -> Bytes {
     written.unwrap_or_default()
 }
 
-/// What a page is told first.
-pub(super) fn hello(hub: &Hub) -> Bytes {
+/// What a page is told first, where `listening` and `said` are the hub's readiness.
+pub(super) fn hello(hub: &Hub, listening: bool, said: &str) -> Bytes {
     let hello = Hello {
         version: env!("CARGO_PKG_VERSION"),
         interface: &hub.about.interface,
@@ -69,12 +69,11 @@ pub(super) fn hello(hub: &Hub) -> Bytes {
         flows_max: hub.about.flows,
         subcauses: Subcause::ALL.iter().map(|of| [of.id(), of.cause().name(), of.name()]).collect(),
     };
-    [json("hello", &hello), tap(hub)].concat().into()
+    [json("hello", &hello), tap(listening, said)].concat().into()
 }
 
 /// How the interface is.
-pub(super) fn tap(hub: &Hub) -> Bytes {
-    let (listening, said) = hub.readiness();
+pub(super) fn tap(listening: bool, said: &str) -> Bytes {
     json("tap", &Tap { listening, said })
 }
 

@@ -4,6 +4,7 @@ use super::memory::Memory;
 use super::{TIME_MAX_NS, later, line_bytes};
 use resetscope_core::flow::prefetch::{self, LINE};
 use resetscope_core::frame::{Frame, LinkType};
+use std::ops::Range;
 use std::sync::Arc;
 use std::{ptr, slice};
 
@@ -38,6 +39,15 @@ impl Slot {
             link: LinkType(self.link),
         }
     }
+}
+
+/// Earliest and latest time of no frames.
+pub(super) const NO_TIMES: (u64, u64) = (u64::MAX, 0);
+
+/// Earliest and latest time of two lots of frames together.
+#[inline]
+pub(super) fn around(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
+    (a.0.min(b.0), a.1.max(b.1))
 }
 
 /// Bytes that these frames take on an Ethernet line.
@@ -90,8 +100,8 @@ pub struct Batch {
     /// Which batch of the source its reader will probably have next, counted from this one: 1 if it has
     /// all.
     next_turn: usize,
-    /// The latest time in the descriptors.
-    latest_ns: u64,
+    /// The earliest and the latest time in the descriptors.
+    times_ns: (u64, u64),
     /// How much later its frames come than the descriptors say.
     shift_ns: u64,
 }
@@ -108,7 +118,7 @@ impl Batch {
             held_bytes: 0,
             first_number: 1,
             next_turn: 1,
-            latest_ns: 0,
+            times_ns: NO_TIMES,
             shift_ns: 0,
         }
     }
@@ -143,7 +153,7 @@ impl Batch {
         self.len = 0;
         self.held_bytes = 0;
         self.memories.clear();
-        self.latest_ns = 0;
+        self.times_ns = NO_TIMES;
         self.shift_ns = 0;
     }
 
@@ -174,7 +184,30 @@ impl Batch {
     /// The latest of its frames' times; `None` when it is empty.
     #[must_use]
     pub fn latest_ns(&self) -> Option<u64> {
-        (self.len > 0).then(|| later(self.latest_ns, self.shift_ns))
+        self.times().map(|(_, latest_ns)| latest_ns)
+    }
+
+    /// The earliest and the latest of its frames' times; `None` when it is empty.
+    #[must_use]
+    pub fn times(&self) -> Option<(u64, u64)> {
+        let (earliest_ns, latest_ns) = self.times_ns;
+        let times = (later(earliest_ns, self.shift_ns), later(latest_ns, self.shift_ns));
+        (self.len > 0).then_some(times)
+    }
+
+    /// Becomes the frames of `whole` at `range`, and takes a share in all of its memory.
+    pub(crate) fn become_part(&mut self, whole: &Self, range: Range<usize>) {
+        self.restart(whole.first_number + range.start as u64);
+        let part = whole.filled().get(range).unwrap_or_default();
+        let slots = self.slots.len().max(part.len());
+        self.slots.resize(slots, Slot::default());
+        self.slots.iter_mut().zip(part).for_each(|(slot, from)| *slot = *from);
+        let times = part.iter().map(|slot| slot.time_ns);
+        self.times_ns = times.fold(NO_TIMES, |times, time_ns| around(times, (time_ns, time_ns)));
+        self.len = part.len();
+        self.shift_ns = whole.shift_ns;
+        self.memories.extend_from_slice(&whole.memories);
+        self.held_bytes = whole.held_bytes;
     }
 
     /// Bytes that its frames had on the wire, summed over the batch.
@@ -230,27 +263,27 @@ impl Batch {
         self.slots.get_mut(self.len..).unwrap_or_default()
     }
 
-    /// Counts `frames` slots, written through [`Self::free`], as filled; the latest of them is of
-    /// `latest_ns`.
-    pub(super) fn commit(&mut self, frames: usize, latest_ns: u64) {
+    /// Counts `frames` slots, written through [`Self::free`], as filled; `times_ns` are the earliest and
+    /// the latest of their times.
+    pub(super) fn commit(&mut self, frames: usize, times_ns: (u64, u64)) {
         self.len = (self.len + frames).min(self.slots.len());
-        self.latest_ns = self.latest_ns.max(latest_ns);
+        self.times_ns = around(self.times_ns, times_ns);
     }
 
     /// Holds `frames` that a recording has descriptors of, from `first` of `slots` on, instead of any of
-    /// its own; all lie in `memory`, and the latest of them is of `latest_ns`.
+    /// its own; all lie in `memory`, and `times_ns` are the earliest and the latest of their times.
     pub(super) fn share(
         &mut self,
         (slots, first): (&Arc<[Slot]>, usize),
         frames: usize,
-        latest_ns: u64,
+        times_ns: (u64, u64),
         memory: &Arc<Memory>,
     ) {
         debug_assert!(self.is_empty(), "a batch's descriptors are its own or shared");
         self.shared = Some((Arc::clone(slots), first));
         self.len = frames;
-        debug_assert!(latest_ns <= TIME_MAX_NS, "later than times go");
-        self.latest_ns = latest_ns;
+        debug_assert!(times_ns.1 <= TIME_MAX_NS, "later than times go");
+        self.times_ns = times_ns;
         self.hold(memory);
     }
 
@@ -348,12 +381,12 @@ mod tests {
             for (slot, time_ns) in batch.free().iter_mut().zip([5, 9]) {
                 *slot = Slot { time_ns, ..Slot::default() };
             }
-            batch.commit(2, 9);
+            batch.commit(2, (5, 9));
             batch.postpone(shift_ns, 7);
             assert!(batch.frames().map(|frame| frame.time_ns).eq(times), "{shift_ns}");
-            assert_eq!((batch.latest_ns(), batch.first_number()), (Some(times[1]), 8));
+            assert_eq!((batch.times(), batch.first_number()), (Some(times.into()), 8));
             batch.clear();
-            assert_eq!(batch.latest_ns(), None);
+            assert_eq!(batch.times(), None);
         }
     }
 }

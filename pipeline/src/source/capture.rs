@@ -196,9 +196,9 @@ impl Capture {
             self.window.advance_to(walked.at);
             if walked.frames > 0 {
                 let slots = batch.free().get(..walked.frames).unwrap_or_default();
-                let latest_ns = self.times.watch(slots);
+                let times_ns = self.times.watch(slots);
                 self.links.watch(slots);
-                batch.commit(walked.frames, latest_ns);
+                batch.commit(walked.frames, times_ns);
                 if held.is_none() {
                     batch.hold(self.window.memory());
                     self.held = Some((turn, memory));

@@ -1,7 +1,7 @@
 //! What is odd about inputs and yet no damage: all that can be read was read, but verdicts may be
 //! weaker for it.
 
-use super::batch::Slot;
+use super::batch::{NO_TIMES, Slot, around};
 use super::error::shown;
 use super::link::LinkTypes;
 use std::fmt;
@@ -39,9 +39,9 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Looks at the next packets; says what the latest of their times is, 0 for none.
+    /// Looks at the next packets; says what the earliest and the latest of their times are.
     #[inline]
-    pub(super) fn watch(&mut self, slots: &[Slot]) -> u64 {
+    pub(super) fn watch(&mut self, slots: &[Slot]) -> (u64, u64) {
         // Nearly always each is as late as the one before, and then none of them is odd. No jump for
         // each of them: that costs more than to look at all.
         let (mut last_ns, mut in_order) = (self.last_ns.max(1), true);
@@ -52,15 +52,16 @@ impl Times {
         if !in_order {
             return self.watch_each(slots);
         }
-        self.last_ns = slots.last().map_or(self.last_ns, |slot| slot.time_ns);
-        slots.last().map_or(0, |slot| slot.time_ns)
+        let (Some(first), Some(last)) = (slots.first(), slots.last()) else { return NO_TIMES };
+        self.last_ns = last.time_ns;
+        (first.time_ns, last.time_ns)
     }
 
     #[cold]
-    fn watch_each(&mut self, slots: &[Slot]) -> u64 {
-        let mut latest_ns = 0;
+    fn watch_each(&mut self, slots: &[Slot]) -> (u64, u64) {
+        let mut times_ns = NO_TIMES;
         for slot in slots {
-            latest_ns = latest_ns.max(slot.time_ns);
+            times_ns = around(times_ns, (slot.time_ns, slot.time_ns));
             // No recorder was at work in the first nanosecond of 1970.
             if slot.time_ns == 0 {
                 self.zeros += 1;
@@ -71,7 +72,7 @@ impl Times {
             self.step_back_ns = self.step_back_ns.max(step_ns);
             self.last_ns = slot.time_ns;
         }
-        latest_ns
+        times_ns
     }
 
     /// What was seen, of an input of whose packets `borrowed` have the time of the one before them
@@ -212,7 +213,7 @@ fn sum(
 
 #[cfg(test)]
 mod tests {
-    use super::{STEP_BACK_NS, Slot, Times};
+    use super::{NO_TIMES, STEP_BACK_NS, Slot, Times, around};
     use proptest::prelude::*;
 
     proptest! {
@@ -226,9 +227,11 @@ mod tests {
             let slots: Vec<Slot> =
                 times.iter().map(|&time_ns| Slot { time_ns, ..Slot::default() }).collect();
             let (mut together, mut each) = (Times::default(), Times::default());
-            let latest_ns = slots.chunks(piece).map(|slots| together.watch(slots)).max();
-            prop_assert_eq!(latest_ns, times.iter().copied().max());
-            prop_assert_eq!(each.watch_each(&slots), latest_ns.unwrap_or(0));
+            let of_pieces = slots.chunks(piece).map(|slots| together.watch(slots));
+            let times_ns = of_pieces.fold(NO_TIMES, around);
+            prop_assert_eq!(times_ns.0, times.iter().copied().min().unwrap_or(u64::MAX));
+            prop_assert_eq!(times_ns.1, times.iter().copied().max().unwrap_or(0));
+            prop_assert_eq!(each.watch_each(&slots), times_ns);
             prop_assert_eq!(together.counts(0), each.counts(0));
         }
     }

@@ -1,6 +1,6 @@
 //! A recording: all frames of a capture, in memory, in the order in which they come.
 
-use super::batch::{Batch, SLOTS_ASKED_FOR, Slot, sum_line_bytes};
+use super::batch::{Batch, NO_TIMES, SLOTS_ASKED_FOR, Slot, around, sum_line_bytes};
 use super::error::{Damage, SourceError};
 use super::memory::{Buffer, Memory};
 use super::rotate::{Rotation, Spots};
@@ -52,8 +52,8 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// How many of up to `most` frames from `first` on come before the first one of `limit_ns` or later,
-    /// and the latest of their times, 0 for none.
-    pub(super) fn before(&self, first: usize, most: usize, limit_ns: u64) -> (usize, u64) {
+    /// and the earliest and the latest of their times.
+    pub(super) fn before(&self, first: usize, most: usize, limit_ns: u64) -> (usize, (u64, u64)) {
         let slots = self.slots.get(first..).unwrap_or_default();
         let slots = slots.get(..most).unwrap_or(slots);
         let early = |slot: &Slot| slot.time_ns < limit_ns;
@@ -61,10 +61,17 @@ impl Chunk {
             // Nearly always all of them do: then no others need be read for this.
             let all = slots.last().is_some_and(early);
             let frames = if all { slots.len() } else { slots.partition_point(early) };
-            (frames, slots.get(..frames).and_then(<[_]>::last).map_or(0, |slot| slot.time_ns))
+            let taken = slots.get(..frames).unwrap_or_default();
+            let times_ns = match (taken.first(), taken.last()) {
+                (Some(first), Some(last)) => (first.time_ns, last.time_ns),
+                _ => NO_TIMES,
+            };
+            (frames, times_ns)
         } else {
             let times = slots.iter().take_while(|slot| early(slot)).map(|slot| slot.time_ns);
-            times.fold((0, 0), |(frames, latest_ns), time_ns| (frames + 1, time_ns.max(latest_ns)))
+            times.fold((0, NO_TIMES), |(frames, times_ns), time_ns| {
+                (frames + 1, around(times_ns, (time_ns, time_ns)))
+            })
         }
     }
 

@@ -76,9 +76,9 @@ impl Replay {
         let first = self.cursor.slot;
         let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
         let most = chunk.slots.len().saturating_sub(first).min(batch.capacity()).min(left);
-        let (frames, latest_ns) = chunk.before(first, most, limit_ns);
+        let (frames, times_ns) = chunk.before(first, most, limit_ns);
         if frames > 0 {
-            batch.share((&chunk.slots, first), frames, latest_ns, &chunk.memory);
+            batch.share((&chunk.slots, first), frames, times_ns, &chunk.memory);
             batch.postpone(shift_ns, 0);
             self.played.line_bytes.fetch_add(chunk.line_bytes(first, frames), Ordering::Relaxed);
         }

@@ -9,11 +9,12 @@ pub mod events;
 mod exchange;
 pub mod gauge;
 pub(crate) mod load;
+mod patience;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam::channel::Sender;
-use crossbeam::utils::Backoff;
 use resetscope_core::engine::Engine;
 use resetscope_core::flow::table::NoMemory;
 use resetscope_core::interval::{Interval, Ledger, Shed};
@@ -26,6 +27,7 @@ use events::{Events, Pool};
 use exchange::Desk;
 pub use exchange::desks;
 use gauge::Gauge;
+use patience::Patience;
 
 /// Frames of a batch: small enough that its segments stay in the second-level cache.
 pub const BATCH_FRAMES: usize = 1024;
@@ -116,6 +118,17 @@ impl Reporter {
                 self.seq = next_seq;
                 false
             }
+            Signal::SetBack { now_ns, closed } => {
+                engine.set_back(now_ns);
+                match closed {
+                    Some((span, next_seq)) => {
+                        self.hand_over(engine, span, through);
+                        self.seq = next_seq;
+                    }
+                    None => self.events(engine, through),
+                }
+                false
+            }
             Signal::Finish(span) => {
                 engine.finish();
                 self.hand_over(engine, span, u64::MAX - 1);
@@ -157,17 +170,32 @@ pub fn run_alone(
     }
 }
 
-/// Runs one of several workers until the feed ends.
+/// Raises a flag when its worker unwinds: what that had taken from the feed never reaches the others.
+struct Guard<'a>(&'a AtomicBool);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Runs one of several workers until the feed ends, or until `broken` says that not all of them are at
+/// work: then there is nothing to wait for.
 pub fn run_together(
     engine: &mut Engine,
     gauge: &mut impl Gauge,
-    feed: &Mutex<Feed>,
+    (feed, broken): (&Mutex<Feed>, &AtomicBool),
     mut desk: Desk,
     collector: Sender<Message>,
 ) {
     let mut reporter = Reporter { worker: desk.worker(), seq: 0, collector, pool: Pool::default() };
     let mut batch = Batch::for_one_of(desk.workers(), BATCH_FRAMES);
-    let backoff = Backoff::new();
+    let mut patience = Patience::default();
+    // A pipe that is silent gives empty batches, which are nothing to do.
+    let mut seen = 0;
+    let _guard = Guard(broken);
     loop {
         while let Some(parcel) = desk.receive() {
             engine.count_frames(parcel.ledger());
@@ -176,20 +204,24 @@ pub fn run_together(
             });
             let (signal, through) = (parcel.signal(), parcel.through());
             desk.give_back(parcel);
-            backoff.reset();
+            if through > seen {
+                seen = through;
+                patience.renew();
+            }
             if reporter.signal(engine, signal, through) {
                 return;
             }
         }
         if desk.can_send() && take_turn(feed, &mut batch, &mut desk) {
-            backoff.reset();
-        } else if backoff.is_completed() {
-            // The others are reading or analysing; a short sleep costs less than spinning on the
-            // core that they may need.
-            std::thread::sleep(std::time::Duration::from_micros(20));
-        } else {
-            backoff.snooze();
+            if !batch.is_empty() {
+                patience.renew();
+            }
+            continue;
         }
+        if broken.load(Ordering::Relaxed) {
+            return;
+        }
+        patience.wait();
     }
 }
 

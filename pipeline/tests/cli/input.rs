@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use super::capture_writer::{Seen, gzip};
 use super::traffic::refusals;
@@ -81,4 +81,27 @@ fn a_fifo_that_closes_early_is_damaged_where_it_ended() {
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(json(&text(&output.stdout))["frames"]["received"], 5);
     assert!(text(&output.stderr).contains("early is damaged at byte"));
+}
+
+#[test]
+fn refused_threads_end_the_run_at_once_though_the_pipe_stays_open() {
+    // There is room for some of the stacks that are asked for, and not for all.
+    let limited = "ulimit -v 16777216; exec \"$0\" \"$@\"";
+    let mut child = Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_resetscope")])
+        .args(["analyze", "--workers", "32", "-"])
+        .args(SMALL)
+        .env("RUST_MIN_STACK", (1_u64 << 30).to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(&capture(&refusals(3))).unwrap();
+    let output = wait(child);
+    drop(pipe);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("cannot start a worker thread"), "{stderr}");
 }

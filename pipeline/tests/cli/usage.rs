@@ -51,6 +51,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_is_right() {
         (&["analyze", "--interval", "0s", file], "the shortest is 100ms"),
         (&["analyze", "--interval", "99ms", file], "the shortest is 100ms"),
         (&["monitor", "-i", "gone", "--interval", "99ms"], "the shortest is 100ms"),
+        (&["monitor", "-i", "lo", "--interval", "300000000000y"], "is longer than 100years"),
+        (&["monitor", "-i", "lo", "--duration", "101y"], "is longer than 100years"),
         (&["analyze", "--workers", "0", file], "1..=64"),
         (&["analyze", "--workers", "65", file], "1..=64"),
         (&["analyze", "--workers", "many", file], "--workers"),

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 
+use super::capture_writer::{Flavour, Order, Seen, pcap};
+use super::traffic::{BEGIN_NS, refusals};
 use super::{names, resetscope, succeeds, text};
 
 const NAME_LEN: usize = "x.2026-11-22T10-00-00Z.jsonl".len();
@@ -97,6 +99,33 @@ fn what_a_killed_run_left_is_kept_and_what_another_run_writes_is_left_alone() {
     let (cut, complete) = if cut.ends_with(".cut") { (cut, complete) } else { (complete, cut) };
     assert_eq!(text(folder.join(cut)), "whole\nhal");
     assert!(text(folder.join(complete)).lines().count() > 50);
+}
+
+#[test]
+fn one_record_from_the_future_does_not_end_the_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let year_ns = 365 * 86_400_000_000_000;
+    let spread = |(number, frame): (u64, Seen)| {
+        let time_ns = BEGIN_NS + number / 2 * 1_000_000_000;
+        Seen { time_ns: if number == 301 { time_ns + year_ns } else { time_ns }, ..frame }
+    };
+    let frames: Vec<Seen> = (0..).zip(refusals(300)).map(spread).collect();
+    fs::write(folder.path().join("in.pcap"), pcap(Order::Little, Flavour::Nano, &frames)).unwrap();
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_resetscope"))
+        .current_dir(folder.path())
+        .args(["analyze", "in.pcap", "--flows", "4096", "--events", "x.jsonl"])
+        .args(["--rotate-every", "1m"])
+        .output()
+        .unwrap()
+        .status;
+    assert_eq!(status.code(), Some(0));
+    let files = names(folder.path());
+    let of = |minute: &str| files.iter().filter(|name| name.contains(minute)).count();
+    // From 22:13:20 on.
+    for minute in ["T22-13-00Z", "T22-14-00Z", "T22-16-00Z", "T22-17-00Z", "T22-18-00Z"] {
+        assert_eq!(of(&format!("2023-11-14{minute}")), 1, "{minute}: {files:?}");
+    }
+    assert_eq!(of("2024-11-13T"), 1, "the future: {files:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use resetscope_core::limits::clock_was_wrong;
 use tracing::warn;
 
 use super::Losses;
@@ -56,7 +57,7 @@ pub struct Records<R> {
     renames: bool,
     encoder: Box<dyn Encode<R>>,
     state: State,
-    /// The latest time that is known.
+    /// The latest time since the clock was last set back.
     now_ns: u64,
     /// The time of the first record in this file.
     first_ns: Option<u64>,
@@ -134,7 +135,7 @@ impl<R> Records<R> {
     /// # Errors
     /// When the reader of a pipe has gone.
     pub(super) fn write(&mut self, record: &R, time_ns: u64) -> io::Result<()> {
-        self.now_ns = self.now_ns.max(time_ns);
+        self.observe(time_ns);
         if self.is_due() {
             self.close()?;
         }
@@ -182,7 +183,7 @@ impl<R> Records<R> {
     /// # Errors
     /// When the reader of a pipe has gone.
     pub(super) fn interval(&mut self, now_ns: u64) -> io::Result<()> {
-        self.now_ns = self.now_ns.max(now_ns);
+        self.observe(now_ns);
         self.failing = false;
         if self.is_due() || matches!(self.state, State::Closing(_)) {
             return self.close();
@@ -192,7 +193,14 @@ impl<R> Records<R> {
         written.or_else(|error| self.fails(error))
     }
 
-    /// Whether the file is long or old enough.
+    /// Goes by the time of what comes next, unless that is mere disorder.
+    fn observe(&mut self, time_ns: u64) {
+        if time_ns > self.now_ns || clock_was_wrong(self.now_ns, time_ns) {
+            self.now_ns = time_ns;
+        }
+    }
+
+    /// Whether the file is long or old enough, or of another time than the clock that was set back.
     fn is_due(&self) -> bool {
         let (State::Open(spool), Some(first_ns)) = (&self.state, self.first_ns) else {
             return false;
@@ -200,7 +208,7 @@ impl<R> Records<R> {
         let rotation = &self.place.rotation;
         let length = spool.length() + self.encoder.held() as u64;
         rotation.size.is_some_and(|size| length >= size)
-            || rotation.period(self.now_ns) > rotation.period(first_ns)
+            || rotation.period(self.now_ns) != rotation.period(first_ns)
     }
 
     fn close(&mut self) -> io::Result<()> {

@@ -89,7 +89,7 @@ fn plan(args: &Analyze) -> Plan {
         workers: args.workers.map_or_else(cores, usize::from),
         interval_ns: args
             .interval
-            .map(|length| u64::try_from(length.get().as_nanos()).unwrap_or(u64::MAX)),
+            .map(|length| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)),
         engine: Config {
             flows: usize::try_from(args.flows).unwrap_or(usize::MAX),
             ..Config::default()

@@ -1,11 +1,11 @@
 //! What can be typed. Help, man page and completions come from these definitions.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use resetscope_core::limits::{FLOWS_DEFAULT, SHARDS};
 
-use crate::config::Length;
 use crate::explain::flow_spec::FlowSpec;
 use crate::sink::Format;
 
@@ -131,9 +131,9 @@ pub struct Analyze {
     pub report: ReportArgs,
 
     /// Print a summary for each interval of packet time, such as `10s`, `1m` or `1h`, counted from
-    /// the first frame; at least 100ms [default: one for the whole capture].
-    #[arg(long, value_name = "DURATION")]
-    pub interval: Option<Length>,
+    /// the first frame [default: one for the whole capture].
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    pub interval: Option<Duration>,
 
     /// Threads that analyse [default: one for each core]. The results do not depend on it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=SHARDS as i64))]
@@ -221,4 +221,13 @@ pub struct Explain {
     /// No progress.
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; write it as 500ms, 10s, 5m or 1h"))?;
+    if duration < Duration::from_millis(1) {
+        return Err("the shortest interval is 1ms".to_owned());
+    }
+    Ok(duration)
 }

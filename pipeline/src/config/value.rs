@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The shortest length of time that can be asked for. All that is known of an interval is kept until
-/// its last events are settled, seconds later: of shorter ones there would be too many.
+/// The shortest length of time that can be asked for.
 const LENGTH_MIN: Duration = Duration::from_millis(100);
 
 /// The longest: beyond any run, and within what all clocks can count.
@@ -106,8 +105,7 @@ impl FromStr for Length {
         let length = humantime::parse_duration(text)
             .map_err(|error| format!("{error}; write it as 500ms, 10s, 5m or 1h"))?;
         if length < LENGTH_MIN {
-            let shortest = humantime::format_duration(LENGTH_MIN);
-            return Err(format!("{text} is too short: the shortest is {shortest}"));
+            return Err(format!("{text} is shorter than 100ms"));
         }
         if length > LENGTH_MAX {
             return Err(format!("{text} is longer than 100years"));

@@ -281,7 +281,7 @@ fn notes_say_nothing_that_the_evidence_denies() {
             let told = format!("{} frame {}: {note} {evidence}", row.get("file"), event["frame"]);
             if note.contains("Everything sent had been acknowledged") {
                 looked_at[0] += 1;
-                let by_client = &event["src"] == event_client(&event);
+                let by_client = &event["src"] == event_client(event);
                 let own = fact(if by_client { "unacked_c" } else { "unacked_s" });
                 assert!(own.unwrap_or(0) <= 1, "{told}");
             }

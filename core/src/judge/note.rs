@@ -180,6 +180,15 @@ impl Note<'_> {
                     fact(Fact::TtlDelta)
                 ),
             },
+            _ => self.refused_or_foreign(f),
+        }
+    }
+
+    fn refused_or_foreign(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = self.0;
+        let fact = |fact: Fact| event.evidence.get(fact).unwrap_or(0);
+        let age = Time(fact(Fact::TriggerAgeUs));
+        match event.verdict.claim.subcause {
             Subcause::LateSynAck => write!(
                 f,
                 "The SYN-ACK came too late or acknowledged another SYN; the initiator no longer \

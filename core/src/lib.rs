@@ -22,6 +22,7 @@ pub mod owners;
 mod ring;
 pub mod segment;
 pub mod seq;
+pub mod set_backs;
 mod shard;
 pub mod skip;
 pub mod track;

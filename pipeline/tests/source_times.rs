@@ -51,10 +51,13 @@ fn with_simple_packets(each: usize) -> Vec<u8> {
 type Cut = [u64; 4];
 
 /// The intervals that frames of these times make: each begins where the one before it ended, or a
-/// multiple of its length later, but for one whose first frame is more than a minute behind others.
+/// multiple of its length later, but for one whose first frame is more than a minute behind others: 16,
+/// 32, 64 frames and so on must lie between two of those.
 fn intervals(times: &[u64], length_ns: Option<u64>) -> Vec<Cut> {
     let mut cuts: Vec<Cut> = Vec::new();
     let (mut latest_ns, mut end_ns) = (0, 0);
+    // Frames since that last happened, and as many as it takes now.
+    let (mut since, mut needed) = (0, 0);
     for &time_ns in times {
         match (cuts.last_mut(), length_ns) {
             (None, _) => {
@@ -62,8 +65,9 @@ fn intervals(times: &[u64], length_ns: Option<u64>) -> Vec<Cut> {
                 end_ns = length_ns.map_or(u64::MAX, |length_ns| time_ns + length_ns);
             }
             (Some([seq, _, end, _]), Some(length_ns))
-                if time_ns > 0 && time_ns + 60 * SECOND_NS < latest_ns =>
+                if time_ns > 0 && time_ns + 60 * SECOND_NS < latest_ns && since >= needed =>
             {
+                (since, needed) = (0, 16.max(2 * needed));
                 *end = latest_ns;
                 let next = [*seq + 1, time_ns, 0, 0];
                 cuts.push(next);
@@ -79,6 +83,7 @@ fn intervals(times: &[u64], length_ns: Option<u64>) -> Vec<Cut> {
             _ => {}
         }
         latest_ns = latest_ns.max(time_ns);
+        since += 1;
         let [.., end, frames] = cuts.last_mut().unwrap();
         (*end, *frames) = (latest_ns, *frames + 1);
     }
@@ -145,6 +150,17 @@ fn one_frame_from_the_future_makes_an_interval_of_its_own_and_holds_up_nothing()
         .unwrap();
     let before_the_last: u64 = between.told.iter().rev().skip(1).sum();
     assert!(before_the_last < 300, "all were held back to the end: {:?}", between.told);
+}
+
+#[test]
+fn two_clocks_in_one_capture_make_few_intervals() {
+    let hour_ns = 3600 * SECOND_NS;
+    let bytes = with_times(|number, time| time + number as u64 % 2 * hour_ns);
+    let outcome = analyse(source_of(&bytes).unwrap(), &plan(2, Some(10 * SECOND_NS)));
+    let told = told(&outcome);
+    let frames: u64 = told.iter().map(|[.., frames]| frames).sum();
+    assert_eq!(frames, 2 * u64::from(COUNT));
+    assert!(told.len() < 40, "{} intervals", told.len());
 }
 
 #[test]

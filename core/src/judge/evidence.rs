@@ -107,7 +107,7 @@ evidence! {
     FinSeenC = "fin_seen_c", Flag;
     /// The responder had sent a FIN.
     FinSeenS = "fin_seen_s", Flag;
-    /// The resetting side had asked, and sent its FIN before the answer came.
+    /// The initiator, whose reset it is, had asked, and sent its FIN before the answer came.
     FinUnanswered = "fin_unanswered", Flag;
     /// The peer sent new data after it had acknowledged the resetting side's FIN.
     DataAfterFin = "data_after_fin", Flag;

@@ -221,7 +221,8 @@ fn volume_evidence(facts: &Facts<'_>, evidence: &mut Evidence) {
     let (client, server) = (&facts.flow.dir[initiator], &facts.flow.dir[initiator ^ 1]);
     evidence.flag(Fact::FinSeenC, client.has(seen::FIN));
     evidence.flag(Fact::FinSeenS, server.has(seen::FIN));
-    evidence.flag(Fact::FinUnanswered, facts.me.has(seen::FIN_UNANSWERED));
+    let by_client = facts.by_initiator == Some(true);
+    evidence.flag(Fact::FinUnanswered, by_client && facts.me.has(seen::FIN_UNANSWERED));
     evidence.flag(Fact::DataAfterFin, facts.peer.has(seen::DATA_AFTER_PEER_FIN));
     evidence.set(Fact::BytesC, client.bytes.into());
     evidence.set(Fact::BytesS, server.bytes.into());

@@ -74,7 +74,7 @@ impl Display for Note<'_> {
         let age = Time(fact(Fact::TriggerAgeUs));
         let idle = Time(fact(Fact::IdleMs) * 1_000);
         match event.verdict.claim.subcause {
-            Subcause::AfterClose if event.form() == Some(Form::ActiveRa) => {
+            Subcause::AfterClose if !self.answers() => {
                 write!(f, "Both sides had sent FIN: the connection was over before the reset.")
             }
             Subcause::AfterClose => {
@@ -277,6 +277,12 @@ impl Note<'_> {
         ]
     }
 
+    /// The RST has the form of an answer, and there is something that it can be the answer to.
+    fn answers(&self) -> bool {
+        let event = self.0;
+        event.form().is_some_and(Form::is_reply) && event.evidence.get(Fact::NoTrigger).is_none()
+    }
+
     /// Bytes of either side that nobody had acknowledged, the reset included; a FIN or SYN alone is none.
     fn unacknowledged(&self) -> i64 {
         let event = self.0;
@@ -312,6 +318,11 @@ impl Note<'_> {
             Subcause::RefusedRequest => {
                 write!(f, "The host refused {age} after what its peer sent, without an answer.")
             }
+            Subcause::Overload if fact(Fact::BytesC) > 0 => write!(
+                f,
+                "The client had spoken, and the service, which had not, reset: it could not take the \
+                 connection on."
+            ),
             Subcause::Overload => write!(
                 f,
                 "The handshake was complete and nothing had been said when the service reset: it \
@@ -332,6 +343,23 @@ impl Note<'_> {
             Subcause::TlsFailure => {
                 write!(f, "The reset came {age} after a TLS handshake message.")
             }
+            Subcause::Midstream => {
+                write!(f, "The capture began inside the connection and shows too little of it.")
+            }
+            Subcause::OneWay => write!(f, "Only one direction of the connection was captured."),
+            Subcause::CaptureGap => write!(f, "The capture lacks packets around the reset."),
+            Subcause::KeepaliveExpired
+            | Subcause::RetransmissionGaveUp
+            | Subcause::AbortDuringLoss
+            | Subcause::SilentGiveUp
+            | Subcause::HandshakeLoss => self.losses(f),
+            _ => write!(f, "Several causes fit these packets equally well."),
+        }
+    }
+
+    fn losses(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fact = |fact: Fact| self.0.evidence.get(fact).unwrap_or(0);
+        match self.0.verdict.claim.subcause {
             Subcause::KeepaliveExpired => write!(
                 f,
                 "{} keepalive probes were all that the sender had sent since the last data, and \
@@ -350,13 +378,7 @@ impl Note<'_> {
                 fact(Fact::RetxBefore),
                 -fact(Fact::SeqRelNxt)
             ),
-            Subcause::HandshakeLoss => write!(f, "The handshake lost packets and was given up."),
-            Subcause::Midstream => {
-                write!(f, "The capture began inside the connection and shows too little of it.")
-            }
-            Subcause::OneWay => write!(f, "Only one direction of the connection was captured."),
-            Subcause::CaptureGap => write!(f, "The capture lacks packets around the reset."),
-            _ => write!(f, "Several causes fit these packets equally well."),
+            _ => write!(f, "The handshake lost packets and was given up."),
         }
     }
 

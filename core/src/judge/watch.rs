@@ -273,6 +273,7 @@ fn written_before(rst: &Rst, before: &Direction, segment: &Segment) -> bool {
     let back = |later: u16, earlier: u16| later.wrapping_sub(earlier).cast_signed();
     let copy = before.ip_id_class() == IpIdClass::Incrementing
         && back(segment.ip_id, before.ip_id) <= 0
+        && !Seq(segment.end()).after(Seq(before.nxt))
         && !segment.has_quirk(quirk::IPV6);
     let overtaken = rst.flags.any(TcpFlags::ACK)
         && !Seq(segment.end()).after(Seq(rst.seq))

@@ -14,6 +14,7 @@ use crate::judge::open::OpenEvent;
 use crate::judge::surroundings::Surroundings;
 use crate::judge::{event_of, is_settled_by_memory, subcause_of};
 use crate::limits::{COHORT_NS, SETTLE_NS, SETTLING_MAX, clock_was_wrong};
+use crate::set_backs::SetBacks;
 
 use super::brief::Brief;
 use super::endings::{Endings, Ends};
@@ -38,6 +39,7 @@ pub struct Settler<T, J> {
     now_ns: u64,
     /// Of those that wait, so many from the front need not: the clock by which they did was wrong.
     overdue: usize,
+    set_backs: SetBacks,
 }
 
 /// An event whose surroundings are known as well as they will be.
@@ -80,6 +82,7 @@ impl<T, J> Default for Settler<T, J> {
             endings: Endings::default(),
             now_ns: 0,
             overdue: 0,
+            set_backs: SetBacks::default(),
         }
     }
 }
@@ -112,9 +115,10 @@ impl<T, J: Deref<Target = Judged>> Settler<T, J> {
     /// Goes by the time of what comes next. What waited for a time that was wrong would for years.
     #[inline]
     fn observe(&mut self, time_ns: u64) {
+        self.set_backs.came(1);
         if time_ns > self.now_ns {
             self.now_ns = time_ns;
-        } else if clock_was_wrong(self.now_ns, time_ns) {
+        } else if clock_was_wrong(self.now_ns, time_ns) && self.set_backs.believe() {
             self.now_ns = time_ns;
             self.overdue = self.waiting.len();
         }

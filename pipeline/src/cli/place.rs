@@ -1,7 +1,7 @@
 //! Which file a path names: two results of a run must not share one, nor take an input's.
 
 use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -37,8 +37,14 @@ pub(super) fn refuse_input(what: &str, path: &Path, inputs: &[PathBuf]) -> Resul
     }
 }
 
-/// Whether two paths name one file: by `.` and `..`, by links of either kind.
+/// Whether two paths name one file: by `.` and `..`, by links of either kind. What is written to a pipe
+/// or a device overwrites nothing, so there only the same name twice is a slip, and into a terminal or
+/// `/dev/null` not even that.
 fn same(a: &Path, b: &Path) -> bool {
+    let special = |path| fs::metadata(path).ok().map(|about| about.file_type());
+    if let Some(kind) = [a, b].into_iter().filter_map(special).find(|kind| !kind.is_file()) {
+        return a == b && !kind.is_char_device();
+    }
     identity(a).is_some_and(|a| identity(b) == Some(a))
         || resolved(a).is_some_and(|a| resolved(b) == Some(a))
 }

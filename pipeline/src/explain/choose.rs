@@ -185,7 +185,8 @@ impl Wanted<'_> {
     fn distance(&self, event: &Event) -> (bool, u64) {
         match *self {
             Self::Frame { frame, counted_in, .. } => {
-                let other = counted_in.is_some_and(|first| first != event.frame);
+                let other =
+                    event.frame != frame && counted_in.is_some_and(|first| first != event.frame);
                 (other, event.frame.abs_diff(frame))
             }
             Self::Flow(_) | Self::Printed(..) => (false, event.frame),

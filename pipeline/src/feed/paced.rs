@@ -1,6 +1,7 @@
 //! A source that also stops where its clock turns out to have been wrong.
 
 use resetscope_core::limits::clock_was_wrong;
+use resetscope_core::set_backs::SetBacks;
 
 use crate::source::{Batch, Fill, Progress, Source, SourceError};
 
@@ -22,6 +23,7 @@ pub(super) struct Paced {
     source: Box<dyn Source>,
     /// The latest time since the clock was last found to be wrong.
     latest_ns: u64,
+    set_backs: SetBacks,
     /// What the source gave at once and is handed out in parts: the batch, and the index of the next
     /// frame.
     rest: Option<(Box<Batch>, usize)>,
@@ -29,10 +31,11 @@ pub(super) struct Paced {
 
 impl Paced {
     pub(super) fn new(source: Box<dyn Source>) -> Self {
-        Self { source, latest_ns: 0, rest: None }
+        Self { source, latest_ns: 0, set_backs: SetBacks::default(), rest: None }
     }
 
-    /// As [`Source::fill`], and stops before each frame that says that the clock was wrong.
+    /// As [`Source::fill`], and stops before each frame that says that the clock was wrong, if it is
+    /// believed.
     ///
     /// # Errors
     /// Those of the source.
@@ -54,6 +57,7 @@ impl Paced {
                 return Ok(self.part(batch, until_ns, whole, 0));
             }
             self.latest_ns = latest_ns;
+            self.set_backs.came(batch.len() as u64);
         }
         Ok(stop)
     }
@@ -65,7 +69,7 @@ impl Paced {
         let mut next = first;
         let mut stop = Stop::Frames;
         while let Some(frame) = whole.frame(next) {
-            if clock_was_wrong(self.latest_ns, frame.time_ns) {
+            if clock_was_wrong(self.latest_ns, frame.time_ns) && self.set_backs.believe() {
                 self.latest_ns = frame.time_ns;
                 stop = Stop::Back(frame.time_ns);
                 break;
@@ -75,6 +79,7 @@ impl Paced {
                 break;
             }
             self.latest_ns = self.latest_ns.max(frame.time_ns);
+            self.set_backs.came(1);
             next += 1;
         }
         batch.become_part(&whole, first..next);

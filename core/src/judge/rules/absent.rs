@@ -66,7 +66,8 @@ pub(super) fn after_close(facts: &Facts<'_>, _: &Origin) -> Option<Verdict> {
     if facts.form == Form::ActiveRa && facts.ack_rel.is_some_and(|by| by < -1) {
         return Some(Verdict::new(Subcause::UnreadData, 80).or(Subcause::AfterClose, 40));
     }
-    if facts.peer.has(seen::DATA_CROSSED_PEER_FIN) && facts.form.is_reply() {
+    let lost = facts.flow.unacked(facts.side() ^ 1).is_some_and(|bytes| bytes > 1);
+    if lost && facts.peer.has(seen::DATA_CROSSED_PEER_FIN) && facts.form.is_reply() {
         // The peer's data met a closed socket before its own FIN did.
         return Some(
             Verdict::new(Subcause::LateSegmentAfterClose, 70)

@@ -2,7 +2,7 @@
 
 use super::application::CLIENT_HELLO;
 use super::{Case, Want, check, tape_of};
-use crate::conversation::{ACK, CLIENT, MS, PSH, S, SYN};
+use crate::conversation::{ACK, CLIENT, MS, PSH, RST, S, SERVER, SYN};
 use crate::play::{PLAIN, play};
 use resetscope_core::judge::cause::Cause;
 
@@ -204,6 +204,46 @@ fn connections_that_end_as_their_peer_closes_are_nobodys_choice() {
                 t.on(talk).end(CLIENT).deaf = false;
                 t.on(talk).client().active();
             }
+        },
+    }]);
+}
+
+#[test]
+fn new_data_is_life_whatever_its_identification() {
+    // A counter that other connections moved on by more than half of all numbers.
+    let tape = tape_of(|t| {
+        t.established();
+        t.exchange(100, 200);
+        t.wait(600 * S);
+        t.server().forged(RST | ACK, 62);
+        t.wait(50 * MS);
+        t.end(SERVER).id = t.end(SERVER).id.wrapping_add(40_000);
+        t.server().data(500);
+        t.wait(50 * MS);
+        t.server().data(500);
+    });
+    let events = play(&tape, &PLAIN).events;
+    let causes: Vec<_> = events.iter().map(|event| event.verdict.claim.subcause.cause()).collect();
+    assert_eq!(causes, [Cause::Firewall]);
+}
+
+#[test]
+fn data_that_crossed_a_fin_and_was_taken_is_no_loss() {
+    check(&[Case {
+        name: "a half-closed client takes the rest, both close, and a stray acknowledgement is answered",
+        want: &[Want(&["0.1"], 85)],
+        story: |t| {
+            t.established();
+            t.client().fin();
+            t.end(SERVER).deaf = true;
+            t.server().data(500);
+            t.end(SERVER).deaf = false;
+            t.client().ack();
+            t.server().fin();
+            t.client().ack();
+            t.wait(100 * MS);
+            t.server().ack();
+            t.client().reply();
         },
     }]);
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use resetscope_core::limits::clock_was_wrong;
+use resetscope_core::set_backs::SetBacks;
 use tracing::warn;
 
 use super::Losses;
@@ -67,6 +68,7 @@ pub struct Records<R> {
     failing: bool,
     /// The first failure.
     trouble: Option<io::Error>,
+    set_backs: SetBacks,
     /// Old files could not be removed, which was told.
     unpruned: bool,
     /// Records that are missing so far.
@@ -98,6 +100,7 @@ impl<R> Records<R> {
             count: 0,
             failing: false,
             trouble: None,
+            set_backs: SetBacks::default(),
             unpruned: false,
             lost: 0,
             tell: None,
@@ -195,7 +198,10 @@ impl<R> Records<R> {
 
     /// Goes by the time of what comes next, unless that is mere disorder.
     fn observe(&mut self, time_ns: u64) {
-        if time_ns > self.now_ns || clock_was_wrong(self.now_ns, time_ns) {
+        self.set_backs.came(1);
+        if time_ns > self.now_ns
+            || clock_was_wrong(self.now_ns, time_ns) && self.set_backs.believe()
+        {
             self.now_ns = time_ns;
         }
     }
